@@ -1,0 +1,320 @@
+package content_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/content"
+)
+
+const goodFR = "Votre terrasse est prête, mais vos clients le savent-ils?\n\n" +
+	"Chaque printemps, les restaurants du quartier rouvrent leurs terrasses sans le dire à personne. " +
+	"Une photo, deux phrases et l'heure d'ouverture font souvent la différence.\n\n" +
+	"Écrivez-nous pour en parler, nous connaissons bien le quartier."
+
+const goodEN = "Your patio is ready, but do your customers know?\n\n" +
+	"Every spring the restaurants on our street open their patios without telling anyone. " +
+	"One photo and two lines about your hours often make the difference.\n\n" +
+	"Write to us and we will talk it through with you."
+
+func goodDraft(body string) content.Draft {
+	return content.Draft{Title: "Terrasse", Body: body, Hashtags: []string{"#Restaurants", "#Montréal", "#Terrasse"}}
+}
+
+// check runs all rules and gives the one asked for.
+func check(t *testing.T, rule string, d content.Draft, b content.Brief, brand growth.Brand, earlier ...string) growth.Check {
+	t.Helper()
+	for _, c := range content.Check(d, b, brand, earlier) {
+		if c.Rule == rule {
+			if c.OK != (c.Detail == "") {
+				t.Errorf("%s: ok %v with detail %q", rule, c.OK, c.Detail)
+			}
+			return c
+		}
+	}
+	t.Fatalf("no rule %s", rule)
+	return growth.Check{}
+}
+
+func TestGoodPostsPassEveryRule(t *testing.T) {
+	t.Parallel()
+	for language, body := range map[string]string{"fr-CA": goodFR, "en-CA": goodEN} {
+		for _, c := range content.Check(goodDraft(body), content.Brief{Language: language}, growth.Brand{}, nil) {
+			if !c.OK {
+				t.Errorf("%s: %s: %s", language, c.Rule, c.Detail)
+			}
+		}
+	}
+}
+
+// TestRules is one table for the rules that look at the draft and the brief alone. Each has posts in both languages that
+// keep it and that break it.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	brief := content.Brief{
+		Topic: "Soirée vins le 15 mars 2026", Brief: "Menu à 45 $, 20 places, rabais de 10 %, budget 8k CAD, 1 700 clients, ouvert de 18h30 à 22 h",
+		Link: "https://bistro.example/menu", Business: map[string]string{"google_rating": "4.6", "website": "bistro.example"},
+	}
+	for _, tc := range []struct {
+		rule, language, body string
+		want                 string // "" when the rule is kept
+	}{
+		{content.RuleLength, "fr", "Bonjour à tous.", ""},
+		{content.RuleLength, "en", strings.Repeat("a", 2900), ""},
+		{content.RuleLength, "fr", strings.Repeat("é", 2980), "3014 characters"},
+		{content.RuleLength, "en", strings.Repeat("👍", 1490), "3014 characters"}, // two units each
+
+		{content.RuleFold, "fr", "Une phrase courte. " + strings.Repeat("suite ", 80), ""},
+		{content.RuleFold, "fr", strings.Repeat("très longue phrase ", 14) + ".", "fold cuts"},
+		{content.RuleFold, "en", "#Deals\nCome and see.", "hashtag or a link"},
+		{content.RuleFold, "en", "Wow!\n" + strings.Repeat("more words ", 30), "says nothing"},
+
+		{content.RuleNumbers, "fr", "Le menu est à 45 $, il reste 20 places et 1700 clients nous suivent.", ""},
+		{content.RuleNumbers, "en", "The menu is $45, with 10% off and 1,700 customers.", ""},
+		{content.RuleNumbers, "fr", "Notre note Google est de 4,6.", ""},
+		{content.RuleNumbers, "fr", "Rendez-vous le 15 mars à 18 h 30, le budget est de 8 000 $.", ""},
+		{content.RuleNumbers, "en", "Join us on March 15, 2026.", ""},
+		{content.RuleNumbers, "en", "Three tips:\n1. Taste\n2. Smell\n3. Talk", ""},
+		{content.RuleNumbers, "fr", "Trois conseils :\n1️⃣ Goûter\n2️⃣ Sentir", ""},
+		{content.RuleNumbers, "en", "B2B in 3D near H2L 2J5.", ""},
+		{content.RuleNumbers, "fr", "Déjà 95 % de nos clients reviennent.", "95 %"},
+		{content.RuleNumbers, "fr", "Une hausse de 20 % des ventes.", "20 %"}, // 20 places are not 20 %
+		{content.RuleNumbers, "en", "Join 5,000 happy customers.", "5,000"},
+		{content.RuleNumbers, "en", "Only $20 a head.", "$20"},
+		{content.RuleNumbers, "fr", "Rendez-vous le 20 mars.", "20 mars"}, // both 20 and March are known, the day is not
+		{content.RuleNumbers, "en", "Since 1998 in the neighbourhood.", "1998"},
+
+		{content.RuleLinks, "fr", "Réservez sur https://www.bistro.example/menu.", ""},
+		{content.RuleLinks, "en", "Book at bistro.example today.", ""},
+		{content.RuleLinks, "fr", "Réservez sur https://evil.example/menu.", "evil.example/menu"},
+		{content.RuleLinks, "en", "Book at cheap-wine.com today.", "cheap-wine.com"},
+
+		{content.RuleLanguage, "fr-CA", goodFR, ""},
+		{content.RuleLanguage, "en-CA", goodEN, ""},
+		{content.RuleLanguage, "fr-CA", goodEN, "in English, asked for is French"},
+		{content.RuleLanguage, "en-CA", goodFR, "in French, asked for is English"},
+		{content.RuleLanguage, "fr-CA", goodFR + "\n\nCome and see us on the patio this week, we will be there for you.", "a part is in English"},
+		{content.RuleLanguage, "fr-CA", "Happy Hour chez nous", ""},
+		{content.RuleLanguage, "de-DE", goodEN, ""},
+
+		{content.RuleTypography, "fr-CA", "Bonjour! Voici\u00a0: une «\u00a0belle\u00a0» soirée à 45\u00a0$; venez.", ""},
+		{content.RuleTypography, "fr-CA", "Bonjour ! Venez.", "before : ; ! ? »"},
+		{content.RuleTypography, "fr-CA", "Une \"belle\" soirée.", "« »"},
+		{content.RuleTypography, "fr-CA", "Voici: une soirée.", "before :"},
+		{content.RuleTypography, "fr-CA", "Une « belle » soirée.", "behind «"},
+		{content.RuleTypography, "fr-CA", "Un menu à 45 $.", "between a number"},
+		{content.RuleTypography, "fr-FR", "Bonjour! Venez.", "before ; ! ?"},
+		{content.RuleTypography, "fr-FR", "Bonjour\u202f! Venez.", ""},
+		{content.RuleTypography, "fr-CA", "Ouvert dès 18:30 sur https://x.example/a?b=c.", ""},
+		{content.RuleTypography, "en-CA", "Hello ! A \"nice\" evening.", ""},
+
+		{content.RulePlaceholder, "fr", "[EMPLOI] Nous cherchons un chef [sic] (urgent).", ""},
+		{content.RulePlaceholder, "fr", "Bonjour [NAME_1], venez.", "[NAME_1]"},
+		{content.RulePlaceholder, "fr", "Chez [Nom de l'entreprise], on goûte.", "[Nom de l'entreprise]"},
+		{content.RulePlaceholder, "fr", "[Insérez votre lien ici]", "[Insérez votre lien ici]"},
+		{content.RulePlaceholder, "en", "Hello {{first_name}}.", "{{first_name}}"},
+		{content.RulePlaceholder, "en", "At [Your Company] we care.", "[Your Company]"},
+		{content.RulePlaceholder, "en", "Lorem ipsum dolor.", "Lorem ipsum"},
+		{content.RulePlaceholder, "en", "Save XX% today.", "XX%"},
+		{content.RulePlaceholder, "en", "Hi {name}, hello.", "{name}"},
+
+		{content.RuleApology, "fr", "Je ne peux pas vivre sans fromage.", ""},
+		{content.RuleApology, "en", "I can't believe it has been a year. Here is the wine list.", ""},
+		{content.RuleApology, "fr", "Voici la version 2 de notre carte.", ""},
+		{content.RuleApology, "fr", "En tant qu'IA, je ne bois pas.", "en tant qu ia"},
+		{content.RuleApology, "fr", "Je suis désolé, mais ce sujet est délicat.", "je suis desole mais"},
+		{content.RuleApology, "fr", "Voici votre publication LinkedIn :", "voici votre publication"},
+		{content.RuleApology, "fr", "Je ne peux pas rédiger ce texte.", "je ne peux pas rediger"},
+		{content.RuleApology, "en", "As an AI language model, I love wine.", "as an ai"},
+		{content.RuleApology, "en", "Sure! Here's your post:", "sure here"},
+		{content.RuleApology, "en", "Here is a LinkedIn post about wine.", "here is a linkedin post"},
+		{content.RuleApology, "en", "I'm sorry, but no.", "i m sorry"},
+	} {
+		t.Run(tc.rule+" "+tc.language, func(t *testing.T) {
+			t.Parallel()
+			b := brief
+			b.Language = tc.language
+			got := check(t, tc.rule, goodDraft(tc.body), b, growth.Brand{})
+			switch {
+			case tc.want == "" && !got.OK:
+				t.Errorf("%.60q is turned down: %s", tc.body, got.Detail)
+			case tc.want != "" && (got.OK || !strings.Contains(got.Detail, tc.want)):
+				t.Errorf("%.60q: ok %v %q, want a fault with %q", tc.body, got.OK, got.Detail, tc.want)
+			}
+		})
+	}
+}
+
+func TestHashtags(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		tags  []string
+		body  string
+		asked []string
+		want  string
+	}{
+		{"three", []string{"#Vin", "Montréal", "##Bistro_2"}, "x", nil, ""},
+		{"two and one in the text", []string{"Vin", "Bistro"}, "Vive #Montréal", nil, ""},
+		{"the same in the text", []string{"Vin", "Bistro", "Montréal"}, "Vive #montreal", nil, ""},
+		{"asked for", []string{"PetitesEntreprises", "b", "c"}, "x", []string{"#petites entreprises"}, ""},
+		{"two", []string{"a", "b"}, "x", nil, "has 2 hashtags"},
+		{"six", []string{"a", "b", "c", "d", "e"}, "x #f", nil, "has 6 hashtags"},
+		{"twice", []string{"Été", "ete", "c"}, "x", nil, "comes twice"},
+		{"a space", []string{"deux mots", "b", "c"}, "x", nil, "is no hashtag"},
+		{"digits only", []string{"2026", "b", "c"}, "x", nil, "is no hashtag"},
+		{"missing", []string{"a", "b", "c"}, "x", []string{"Vin"}, "asks for #Vin"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			got := check(t, content.RuleHashtags, content.Draft{Body: tc.body, Hashtags: tc.tags}, content.Brief{Hashtags: tc.asked}, growth.Brand{})
+			if got.OK != (tc.want == "") || !strings.Contains(got.Detail, tc.want) {
+				t.Errorf("ok %v %q, want %q", got.OK, got.Detail, tc.want)
+			}
+		})
+	}
+}
+
+func TestBannedWords(t *testing.T) {
+	t.Parallel()
+	brand := growth.Brand{Banned: []string{"garanti", "guérit le cancer", "guaranteed", "cures", "meilleur prix", "journal", "bar"}}
+	for body, found := range map[string]bool{
+		"Résultats garantis!":                   true,
+		"Une réussite GARANTIE.":                true,
+		"Nous garantissons tout.":               true,
+		"We guarantee it.":                      true,
+		"It will cure you, really curing.":      true,
+		"Ce vin guérit le\ncancer":              true,
+		"#GuaranteedResults":                    true,
+		"Les meilleurs prix en ville":           true,
+		"Nos journaux préférés":                 true,
+		"Un gant de cuisine, une curiosité.":    false,
+		"Il guérit les rhumes, pas le cancer.":  false,
+		"Le prix du meilleur vin":               false,
+		"Une barre de chocolat, bare":           false,
+		"Le cancérologue guérit, un cancer non": false,
+	} {
+		if got := check(t, content.RuleBanned, content.Draft{Body: body}, content.Brief{}, brand); got.OK == found || !got.Hard {
+			t.Errorf("%q: %+v, want found %v", body, got, found)
+		}
+	}
+	if got := check(t, content.RuleAvoid, content.Draft{Body: "Quelle synergie"}, content.Brief{}, growth.Brand{Avoid: []string{"synergies"}}); got.OK || got.Hard {
+		t.Errorf("avoided word: %+v, want a soft fault", got)
+	}
+}
+
+func TestNumbersOfClaims(t *testing.T) {
+	t.Parallel()
+	brand := growth.Brand{Claims: []growth.Claim{{Text: "92 % de clients satisfaits", Source: "sondage 2025"}}}
+	if got := check(t, content.RuleNumbers, goodDraft("92 % de nos clients sont satisfaits."), content.Brief{}, brand); !got.OK {
+		t.Errorf("a claim's figure is turned down: %s", got.Detail)
+	}
+	if got := check(t, content.RuleNumbers, goodDraft("93 % de nos clients sont satisfaits."), content.Brief{}, brand); got.OK {
+		t.Error("an invented figure passes")
+	}
+}
+
+func TestCloseness(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		body, earlier string
+		close         bool
+	}{
+		"the same":                 {goodFR, goodFR, true},
+		"other case and accents":   {goodFR, strings.ToUpper(goodFR), true},
+		"other hashtags":           {goodFR, goodFR + "\n\n#Autre #Chose", true},
+		"the earlier one and more": {goodEN + "\n\nAnd bring a friend.", goodEN, true},
+		"a part of it":             {strings.SplitN(goodEN, "\n\n", 2)[0], goodEN, true},
+		"another post":             {goodFR, "Nos dentistes répondent à vos questions sur les soins des enfants.", false},
+		"another language":         {goodFR, goodEN, false},
+		"a common opening":         {"Chaque printemps, les restaurants du quartier attendent le soleil, et cette année la pluie s'invite aussi sur les tables.", goodFR, false},
+		"an empty one":             {goodFR, "", false},
+	} {
+		got := check(t, content.RuleCloseness, goodDraft(tc.body), content.Brief{}, growth.Brand{}, "Tout autre chose.", tc.earlier)
+		if got.OK == tc.close {
+			t.Errorf("%s: %+v, want close %v", name, got, tc.close)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	d := content.Draft{Title: "T", Body: " Vive #Montréal \r\n", Hashtags: []string{"montreal", "#Vin", "vin", " Bistro"}}
+	if got, want := content.Text(d), "Vive #Montréal\n\n#Vin #Bistro"; got != want {
+		t.Errorf("Text = %q, want %q", got, want)
+	}
+	if got := content.Text(content.Draft{Body: "x"}); got != "x" {
+		t.Errorf("Text = %q", got)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	d, err := content.Decode(`{"title":"T","body":"Cafe\u0301\u200b \ud83d\udc68\u200d\ud83d\udc69","hashtags":["##a"," "],"image_prompt":"p"}`)
+	want := content.Draft{Title: "T", Body: "Café 👨\u200d👩", Hashtags: []string{"#a"}, ImagePrompt: "p"}
+	if diff := cmp.Diff(want, d); err != nil || diff != "" {
+		t.Errorf("err %v (-want +got):\n%s", err, diff)
+	}
+	for _, bad := range []string{"", "Here is your post", `{"title":"T"}`, `{"body":" "}`, `{"body":"x","score":100}`, `{"body":"x"} more`} {
+		if _, err := content.Decode(bad); growth.CodeOf(err) != growth.Malformed {
+			t.Errorf("Decode(%q) = %v, want malformed", bad, err)
+		}
+	}
+	v, err := content.DecodeVerdict(`{"claims":[{"claim":"a","supported":false,"evidence":""}],"tone_ok":true,"score":80,"problems":[]}`)
+	if err != nil || v.Score != 80 || len(v.Unsupported()) != 1 {
+		t.Errorf("verdict %+v, %v", v, err)
+	}
+	if _, err := content.DecodeVerdict(`{"claims":[],"tone_ok":true,"score":101,"problems":[]}`); growth.CodeOf(err) != growth.Malformed {
+		t.Errorf("a score of 101: %v", err)
+	}
+}
+
+func TestSchemas(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		schema json.RawMessage
+		doc    string
+		ok     bool
+	}{
+		{content.Schema(), `{"title":"","body":"x","hashtags":["a"],"image_prompt":""}`, true},
+		{content.Schema(), `{"title":"","body":"x","hashtags":["a"]}`, false},
+		{content.Schema(), `{"title":"","body":"x","hashtags":["a"],"image_prompt":"","score":100}`, false},
+		{content.JudgeSchema(), `{"claims":[{"claim":"a","supported":true,"evidence":"b"}],"tone_ok":true,"score":70,"problems":[]}`, true},
+		{content.JudgeSchema(), `{"claims":[],"tone_ok":true,"score":700,"problems":[]}`, false},
+		{content.JudgeSchema(), `{"claims":[{"claim":"a"}],"tone_ok":true,"score":70,"problems":[]}`, false},
+	} {
+		schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(tc.schema))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := jsonschema.NewCompiler()
+		if err := c.AddResource("s.json", schema); err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.Compile("s.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(tc.doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Validate(doc) == nil; got != tc.ok {
+			t.Errorf("%s: valid %v, want %v", tc.doc, got, tc.ok)
+		}
+	}
+}
+
+func TestBriefOmitsWhatIsEmpty(t *testing.T) {
+	t.Parallel()
+	raw, err := json.Marshal(content.Brief{Topic: "x"})
+	if err != nil || string(raw) != `{"topic":"x"}` {
+		t.Errorf("brief = %s, %v", raw, err)
+	}
+}

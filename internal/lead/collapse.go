@@ -1,0 +1,290 @@
+package lead
+
+import (
+	"hash/maphash"
+	"strings"
+	"unicode/utf8"
+
+	growth "github.com/zakibelm/astrogrowth"
+)
+
+const (
+	maxJoined      = 1_000 // characters of values joined in one extra field
+	maxDuplicates  = 10_000
+	joinMark       = " | "
+	maxShared      = 200 // people behind one company's address that are compared; keeps a list of one employer's staff linear
+	defaultHolding = 50_000
+)
+
+// Duplicate is a row that stands for a lead which an earlier row has brought already.
+type Duplicate struct {
+	Line          int
+	OfLine        int
+	Key           KeyKind // what they share
+	Name          string  // the business (or the contact) as the row at Line writes it
+	OfName        string  // and as the row at OfLine does; empty when that row has left memory
+	Address       string
+	ByFoldingOnly bool // the two write it differently; only case, accents, punctuation or forms of writing made them one
+}
+
+// Collector makes one lead out of the rows that stand for the same one: the first row wins, what it leaves empty is
+// filled by later ones, and differing further fields are kept side by side. Leads are held until Drain gives them up;
+// of drained ones it keeps about 250 bytes each, to know their duplicates.
+type Collector struct {
+	// Holding is how many leads are held before Full says so; 0 means 50,000.
+	Holding int
+
+	seed    maphash.Seed
+	index   map[keySum]int32   // the lead that showed a key first
+	shared  map[keySum][]int32 // the others with that key, which something surer tells apart
+	known   []known
+	held    map[int32]*growth.Lead
+	order   []int32
+	dups    []Duplicate
+	rows    int
+	dupRows int
+	folded  int
+}
+
+// keySum is a key's digest: enough to tell a million leads apart, and no personal data.
+type keySum [2]uint64
+
+// known is what is kept of a lead for good.
+type known struct {
+	line  int
+	keys  [len(keyKinds)]keySum
+	forms []keySum // how rows have written it
+}
+
+// NewCollector returns an empty collector.
+func NewCollector() *Collector {
+	return &Collector{seed: maphash.MakeSeed(), index: map[keySum]int32{}, shared: map[keySum][]int32{}, held: map[int32]*growth.Lead{}}
+}
+
+// Add takes one row's lead. It says whether the row stands for a lead that was there before.
+func (c *Collector) Add(line int, l growth.Lead) (Duplicate, bool) {
+	c.rows++
+	keys := c.digest(l)
+	i, kind, found := c.find(keys)
+	if !found {
+		c.remember(line, l, keys)
+		return Duplicate{}, false
+	}
+	d := Duplicate{Line: line, OfLine: c.known[i].line, Key: kind, Name: displayName(l), Address: l.Address}
+	d.ByFoldingOnly = c.newForm(i, c.form(kind, l))
+	c.adopt(i, keys)
+	if h := c.held[i]; h != nil {
+		d.OfName = displayName(*h)
+		merge(h, l)
+	}
+	c.dupRows++
+	if d.ByFoldingOnly {
+		c.folded++
+	}
+	if len(c.dups) < maxDuplicates {
+		c.dups = append(c.dups, d)
+	}
+	return d, true
+}
+
+func (c *Collector) digest(l growth.Lead) (out [len(keyKinds)]keySum) {
+	keys := Keys(l)
+	for i, kind := range keyKinds {
+		if v := keyOf(keys, kind); v != "" {
+			out[i] = c.sum(string(kind), v)
+		}
+	}
+	return out
+}
+
+func (c *Collector) sum(parts ...string) keySum {
+	s := strings.Join(parts, "\x00")
+	return keySum{maphash.String(c.seed, s), maphash.String(c.seed, s+"\x00")}
+}
+
+// find gives the lead that Same would call the same.
+func (c *Collector) find(keys [len(keyKinds)]keySum) (int32, KeyKind, bool) {
+	for k, key := range keys {
+		if key == (keySum{}) {
+			continue
+		}
+		first, ok := c.index[key]
+		if !ok {
+			continue
+		}
+		if c.same(keys, c.known[first].keys) {
+			return first, keyKinds[k], true
+		}
+		for _, i := range c.shared[key] {
+			if c.same(keys, c.known[i].keys) {
+				return i, keyKinds[k], true
+			}
+		}
+	}
+	return 0, "", false
+}
+
+// same is Same on digests.
+func (c *Collector) same(a, b [len(keyKinds)]keySum) bool {
+	var ka, kb []Key
+	for i, kind := range keyKinds {
+		if a[i] != (keySum{}) {
+			ka = append(ka, Key{Kind: kind, Value: a[i].text()})
+		}
+		if b[i] != (keySum{}) {
+			kb = append(kb, Key{Kind: kind, Value: b[i].text()})
+		}
+	}
+	_, ok := Same(ka, kb)
+	return ok
+}
+
+func (k keySum) text() string {
+	var b [16]byte
+	for i := range 8 {
+		b[i], b[8+i] = byte(k[0]>>(8*i)), byte(k[1]>>(8*i))
+	}
+	return string(b[:])
+}
+
+func (c *Collector) remember(line int, l growth.Lead, keys [len(keyKinds)]keySum) {
+	i := int32(len(c.known))
+	k := known{line: line}
+	for _, kind := range keyKinds {
+		if f := c.form(kind, l); f != (keySum{}) {
+			k.forms = append(k.forms, f)
+		}
+	}
+	c.known = append(c.known, k)
+	c.adopt(i, keys)
+	c.held[i] = &l
+	c.order = append(c.order, i)
+}
+
+// adopt adds the keys that a lead had not shown so far.
+func (c *Collector) adopt(i int32, keys [len(keyKinds)]keySum) {
+	k := &c.known[i]
+	for n, key := range keys {
+		if key != (keySum{}) && k.keys[n] == (keySum{}) {
+			k.keys[n] = key
+			if _, taken := c.index[key]; !taken {
+				c.index[key] = i
+			} else if len(c.shared[key]) < maxShared {
+				c.shared[key] = append(c.shared[key], i)
+			}
+		}
+	}
+}
+
+// form is how a row writes the fields behind a key.
+func (c *Collector) form(kind KeyKind, l growth.Lead) keySum {
+	name := strings.TrimSpace(displayName(l))
+	var parts []string
+	switch kind {
+	case KeyExternalID:
+		parts = []string{strings.TrimSpace(l.ExternalID)}
+	case KeyEmail:
+		parts = []string{strings.TrimSpace(l.Email)}
+	case KeyLinkedIn:
+		parts = []string{strings.TrimSpace(l.LinkedInURL)}
+	case KeyWebsiteName:
+		parts = []string{strings.TrimSpace(l.Website), name}
+	case KeyNameAddress:
+		parts = []string{strings.TrimSpace(l.Address), name}
+	}
+	if parts[0] == "" {
+		return keySum{}
+	}
+	return c.sum(append([]string{string(kind)}, parts...)...)
+}
+
+const maxForms = 20 // ways of writing one lead that are told apart
+
+// newForm notes a way of writing a lead, and says whether no row had used it before.
+func (c *Collector) newForm(i int32, f keySum) bool {
+	k := &c.known[i]
+	for _, have := range k.forms {
+		if have == f {
+			return false
+		}
+	}
+	if len(k.forms) < maxForms {
+		k.forms = append(k.forms, f)
+	}
+	return true
+}
+
+func displayName(l growth.Lead) string {
+	if l.BusinessName != "" {
+		return l.BusinessName
+	}
+	return l.ContactName
+}
+
+// merge fills what into leaves empty and joins further fields that differ.
+func merge(into *growth.Lead, from growth.Lead) {
+	for _, f := range textFields {
+		if dst := f(into); *dst == "" {
+			*dst = *f(&from)
+		}
+	}
+	if into.GoogleRating == nil {
+		into.GoogleRating = from.GoogleRating
+	}
+	if into.GoogleReviews == nil {
+		into.GoogleReviews = from.GoogleReviews
+	}
+	if into.Consent == nil {
+		into.Consent = from.Consent
+	}
+	for name, value := range from.Extra {
+		if joined := joinValue(into.Extra[name], value); joined != "" {
+			setExtra(into, name, joined)
+		}
+	}
+}
+
+func joinValue(have, more string) string {
+	if have == "" || more == "" {
+		return have + more
+	}
+	for part := range strings.SplitSeq(have, joinMark) {
+		if part == more {
+			return have
+		}
+	}
+	if utf8.RuneCountInString(have)+utf8.RuneCountInString(more) > maxJoined {
+		return have
+	}
+	return have + joinMark + more
+}
+
+// Full says that as many leads are held as memory was promised for: call Drain before adding more.
+func (c *Collector) Full() bool {
+	limit := c.Holding
+	if limit == 0 {
+		limit = defaultHolding
+	}
+	return len(c.held) >= limit
+}
+
+// Drain gives the leads held so far in the order of the file and lets go of them. Later rows for them still count as
+// duplicates but add nothing to them.
+func (c *Collector) Drain() []growth.Lead {
+	out := make([]growth.Lead, 0, len(c.order))
+	for _, i := range c.order {
+		out = append(out, *c.held[i])
+	}
+	clear(c.held)
+	c.order = c.order[:0]
+	return out
+}
+
+// Duplicates gives the duplicate rows in the order of the file, at most 10,000 of them.
+func (c *Collector) Duplicates() []Duplicate { return c.dups }
+
+// Counts says how many rows came in, how many leads they stand for, how many rows were duplicates, and how many of
+// these were joined by folding only.
+func (c *Collector) Counts() (rows, leads, duplicates, folded int) {
+	return c.rows, len(c.known), c.dupRows, c.folded
+}

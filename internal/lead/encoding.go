@@ -1,0 +1,188 @@
+package lead
+
+import (
+	"bytes"
+	"io"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	utf16 "golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
+	growth "github.com/zakibelm/astrogrowth"
+)
+
+// Encoding names how a file's bytes stand for letters.
+type Encoding string
+
+// The encodings that are read.
+const (
+	UTF8        Encoding = "utf-8"
+	UTF16LE     Encoding = "utf-16le"
+	UTF16BE     Encoding = "utf-16be"
+	Windows1252 Encoding = "windows-1252"
+	ISO885915   Encoding = "iso-8859-15"
+	MacRoman    Encoding = "macintosh"
+)
+
+// codec is nil for UTF-8, which is checked line by line instead of being rewritten.
+func (e Encoding) codec() encoding.Encoding {
+	switch e {
+	case UTF8:
+		return nil
+	case UTF16LE:
+		return utf16.UTF16(utf16.LittleEndian, utf16.IgnoreBOM)
+	case UTF16BE:
+		return utf16.UTF16(utf16.BigEndian, utf16.IgnoreBOM)
+	case Windows1252:
+		return charmap.Windows1252
+	case ISO885915:
+		return charmap.ISO8859_15
+	case MacRoman:
+		return charmap.Macintosh
+	}
+	return nil
+}
+
+// ParseEncoding reads the name of an encoding as a person types it.
+func ParseEncoding(s string) (Encoding, error) {
+	switch Fold(s) {
+	case "utf 8", "utf8":
+		return UTF8, nil
+	case "utf 16le", "utf16le", "utf 16":
+		return UTF16LE, nil
+	case "utf 16be", "utf16be":
+		return UTF16BE, nil
+	case "windows 1252", "cp1252", "ansi", "latin1", "iso 8859 1":
+		return Windows1252, nil
+	case "iso 8859 15", "latin9":
+		return ISO885915, nil
+	case "macintosh", "mac roman", "macroman":
+		return MacRoman, nil
+	}
+	return "", growth.InvalidField("lead.ParseEncoding", "encoding",
+		"%q is no encoding that is read here: utf-8, utf-16le, utf-16be, windows-1252, iso-8859-15, macintosh", s)
+}
+
+var bom = []byte("\ufeff")
+
+// text gives r as UTF-8 without its byte order mark.
+func (e Encoding) text(r io.Reader) io.Reader {
+	if c := e.codec(); c != nil {
+		r = transform.NewReader(r, c.NewDecoder())
+	}
+	return &bomReader{r: r}
+}
+
+// bomReader drops the byte order mark that a text may begin with.
+type bomReader struct {
+	r     io.Reader
+	begun bool
+}
+
+func (b *bomReader) Read(p []byte) (int, error) {
+	if b.begun {
+		return b.r.Read(p)
+	}
+	b.begun = true
+	head := make([]byte, len(bom))
+	n, err := io.ReadFull(b.r, head)
+	rest := bytes.TrimPrefix(head[:n], bom)
+	if err == nil || err == io.ErrUnexpectedEOF || err == io.EOF {
+		b.r = io.MultiReader(bytes.NewReader(rest), b.r)
+		return b.r.Read(p)
+	}
+	return 0, err
+}
+
+// detectEncoding reads the signs in head. guessed says that other encodings were possible.
+func detectEncoding(head []byte) (e Encoding, guessed bool) {
+	switch {
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
+		return UTF16LE, false
+	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		return UTF16BE, false
+	}
+	if e, ok := detectUTF16(head); ok {
+		return e, true
+	}
+	if utf8.Valid(trimPartialRune(head)) {
+		return UTF8, false
+	}
+	best, bestScore := Windows1252, singleByteScore(head, Windows1252)
+	for _, e := range []Encoding{ISO885915, MacRoman} {
+		if s := singleByteScore(head, e); s > bestScore {
+			best, bestScore = e, s
+		}
+	}
+	return best, true
+}
+
+// detectUTF16 knows UTF-16 without a mark by the zero bytes beside its Latin letters.
+func detectUTF16(head []byte) (Encoding, bool) {
+	var zero [2]int
+	for i, b := range head {
+		if b == 0 {
+			zero[i%2]++
+		}
+	}
+	half := len(head) / 2
+	switch {
+	case half < 2:
+		return "", false
+	case zero[1] > half*6/10 && zero[0] <= half/20:
+		return UTF16LE, true
+	case zero[0] > half*6/10 && zero[1] <= half/20:
+		return UTF16BE, true
+	}
+	return "", false
+}
+
+// trimPartialRune drops a character that the end of the sample cut in two.
+func trimPartialRune(b []byte) []byte {
+	for i := 1; i <= utf8.UTFMax-1 && i <= len(b); i++ {
+		if c := b[len(b)-i]; utf8.RuneStart(c) {
+			if !utf8.FullRune(b[len(b)-i:]) {
+				return b[:len(b)-i]
+			}
+			break
+		}
+	}
+	return b
+}
+
+// usualLetters are what the high bytes of French and English texts stand for.
+var usualLetters = func() map[rune]bool {
+	m := map[rune]bool{}
+	for _, r := range "éèêëàâäçîïôöùûüÿœæÉÈÊËÀÂÄÇÎÏÔÖÙÛÜŸŒÆ’‘“”«»–—…€°\u00a0ñáíóúÑ" {
+		m[r] = true
+	}
+	return m
+}()
+
+// singleByteScore says how much head, read as e, looks like what people write.
+func singleByteScore(head []byte, e Encoding) int {
+	text, err := e.codec().NewDecoder().Bytes(head)
+	if err != nil {
+		return -1 << 30
+	}
+	score, prev := 0, ' '
+	for _, r := range string(text) {
+		switch {
+		case r < utf8.RuneSelf:
+		case usualLetters[r] && unicode.IsUpper(r) && unicode.IsLower(prev): // "MontrÉal" is nobody's spelling
+			score -= 2
+		case usualLetters[r]:
+			score += 2
+		case unicode.IsControl(r) || r == utf8.RuneError:
+			score -= 10
+		case unicode.IsLetter(r):
+		default:
+			score--
+		}
+		prev = r
+	}
+	return score
+}
