@@ -1,0 +1,344 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/providers"
+)
+
+// Why a candidate was not called; these stand where a called one has its failure code.
+const (
+	skipNotConfigured = "not_configured"
+	skipPrivacy       = "privacy"
+	skipModelGone     = "model_gone"
+	skipBreaker       = "breaker_open"
+	skipResting       = "cooling_down"
+	skipDeadline      = "deadline"
+)
+
+var noMoney = decimal.Zero
+
+// walker is one walk over the candidates of a route.
+type walker struct {
+	r      *Router
+	route  Route
+	req    Request
+	ledger Ledger
+	calls  []growth.Call
+	cost   growth.Money
+	waits  []wait // why candidates could not be had now
+	last   error  // the last failure
+}
+
+type wait struct {
+	until  time.Time
+	reason growth.WaitReason
+}
+
+func (r *Router) walk(ctx context.Context, route Route, req Request, began time.Time) (Answer, error) {
+	w := &walker{r: r, route: route, req: req, ledger: req.Ledger, cost: growth.USD(noMoney, growth.CostReported)}
+	if w.ledger == nil {
+		w.ledger = r.cfg.Ledger
+	}
+	for i, c := range route.Candidates {
+		a, done, err := w.candidate(ctx, c)
+		if err != nil {
+			return Answer{}, w.end(err)
+		}
+		if done {
+			a.FallbackAttempts, a.Calls, a.Cost, a.Latency = i, w.calls, w.cost, time.Since(began)
+			return a, nil
+		}
+	}
+	return Answer{}, w.exhausted(ctx)
+}
+
+// candidate tries one candidate with as many of its slugs as turn out to be gone. An error ends the walk.
+func (w *walker) candidate(ctx context.Context, c Candidate) (a Answer, done bool, err error) {
+	p := w.r.providers[c.Provider]
+	switch {
+	case p == nil || !p.Configured():
+		w.skip(ctx, c.Provider, c.Slugs[0], skipNotConfigured, "")
+		return a, false, nil
+	case !allowed(p, w.req.Privacy):
+		w.skip(ctx, c.Provider, c.Slugs[0], skipPrivacy, "the privacy class "+string(w.req.Privacy)+" forbids this provider")
+		return a, false, nil
+	}
+	for _, slug := range c.Slugs {
+		if w.req.Force == nil && !w.r.catalogue.serves(c.Provider, slug) {
+			continue
+		}
+		a, done, err = w.model(ctx, p, slug)
+		if done || err != nil || growth.CodeOf(w.last) != growth.ModelGone {
+			return a, done, err
+		}
+	}
+	if w.last == nil || growth.CodeOf(w.last) != growth.ModelGone {
+		w.skip(ctx, c.Provider, c.Slugs[0], skipModelGone, "the provider serves no model of the family "+c.Family)
+	}
+	return a, false, nil
+}
+
+func allowed(p Provider, class growth.PrivacyClass) bool {
+	switch class {
+	case growth.PrivacyLocalOnly:
+		return p.Local()
+	case growth.PrivacyZeroRetention:
+		return p.Local() || p.ZeroRetention()
+	case growth.PrivacyStandard, "":
+		return true
+	}
+	return false // a class that this program does not know fails closed
+}
+
+// model tries one model unless a breaker, a rest or the deadline bars it.
+func (w *walker) model(ctx context.Context, p Provider, slug string) (a Answer, done bool, err error) {
+	w.last = nil
+	full := p.Name() + "/" + slug
+	if until, code, ok := w.r.cfg.Cooldowns.Resting(p.Name(), full); ok {
+		reason := growth.WaitRateLimited
+		if code == growth.Exhausted {
+			reason = growth.WaitQuota
+		}
+		w.waits = append(w.waits, wait{until, reason})
+		w.skip(ctx, p.Name(), slug, skipResting, "until "+until.UTC().Format(time.RFC3339))
+		return a, false, nil
+	}
+	if ctx.Err() != nil {
+		w.skip(ctx, p.Name(), slug, skipDeadline, "")
+		return a, false, w.ended(ctx)
+	}
+	report, barred, until := w.r.cfg.Breakers.Allow(p.Name(), full)
+	if report == nil {
+		w.waits = append(w.waits, wait{until, growth.WaitBreakersOpen})
+		w.skip(ctx, p.Name(), slug, skipBreaker, barred+" until "+until.UTC().Format(time.RFC3339))
+		return a, false, nil
+	}
+	a, err = w.call(ctx, p, slug, w.req.Messages)
+	if refused, ok := errors.AsType[*refusedAnswer](err); ok && ctx.Err() == nil {
+		a, err = w.call(ctx, p, slug, withFault(w.req.Messages, refused)) // asked once more, with the fault named
+	}
+	report(w.blame(p, full, err))
+	return w.judge(ctx, p, full, a, err)
+}
+
+// blame says which breaker a failure counts against, and whether it counts at all.
+func (w *walker) blame(p Provider, full string, err error) (failed string, excluded bool) {
+	if err == nil {
+		return "", false
+	}
+	e, ok := errors.AsType[*growth.Error](err)
+	switch {
+	case ok && e.Scope == growth.ScopeProvider:
+		return p.Name(), true
+	case ok && e.Scope == growth.ScopeModel:
+		return full, true
+	}
+	return "", true
+}
+
+// judge turns the end of a call into the next move.
+func (w *walker) judge(ctx context.Context, p Provider, full string, a Answer, err error) (Answer, bool, error) {
+	if err == nil {
+		return a, true, nil
+	}
+	w.last = err
+	switch code := growth.CodeOf(err); code {
+	case growth.Canceled, growth.Invalid, growth.TooLarge:
+		w.stop()
+		return a, false, err
+	case growth.Throttled, growth.Exhausted:
+		name := full
+		if code == growth.Exhausted {
+			name = p.Name() // credit and daily allowances are the account's
+		}
+		d := growth.RetryAfterOf(err)
+		if code == growth.Exhausted && d == 0 {
+			d = 10 * time.Minute
+		}
+		w.r.cfg.Cooldowns.Rest(name, code, d)
+		until, _, _ := w.r.cfg.Cooldowns.Resting(name)
+		reason := growth.WaitRateLimited
+		if code == growth.Exhausted {
+			reason = growth.WaitQuota
+		}
+		w.waits = append(w.waits, wait{until, reason})
+	case growth.ModelGone:
+		w.r.catalogue.gone(p.Name(), full[len(p.Name())+1:])
+	case growth.Internal, growth.NotFound, growth.Conflict, growth.Forbidden, growth.Unauthorized, growth.TooLong,
+		growth.KeyRejected, growth.Refused, growth.Uncertain, growth.Malformed, growth.Unavailable:
+	}
+	if ctx.Err() != nil {
+		return a, false, w.ended(ctx)
+	}
+	return a, false, nil
+}
+
+// stop marks the last call as the one that ended the walk.
+func (w *walker) stop() {
+	if n := len(w.calls); n > 0 {
+		w.calls[n-1].Decision = growth.DecisionStopped
+	}
+}
+
+// call sends one request and writes its two ledger entries.
+func (w *walker) call(ctx context.Context, p Provider, slug string, messages []growth.Message) (Answer, error) {
+	row := growth.Call{
+		ID: growth.CallID(growth.NewID()), Workspace: w.req.Workspace, JobID: w.req.Job, Step: w.req.Step, Task: w.req.Task,
+		Provider: p.Name(), Model: slug, Status: growth.CallStarted, Cost: growth.UnknownMoney("USD"), StartedAt: time.Now().UTC(),
+	}
+	if err := w.ledger.Start(ctx, row); err != nil {
+		return Answer{}, err
+	}
+	callCtx, cancel := context.WithTimeout(ctx, w.route.CallTimeout)
+	defer cancel()
+	resp, err := p.Complete(callCtx, w.request(slug, messages))
+	row.LatencyMS = time.Since(row.StartedAt).Milliseconds()
+	row.Usage, row.Generation, row.Simulated = resp.Usage, resp.Generation, resp.Simulated
+	row.Cost = costOf(p.Name(), slug, resp, err)
+	text := resp.Text
+	if err == nil {
+		text, err = w.accept(resp)
+	}
+	row.Status, row.Decision = growth.CallOK, growth.DecisionAnswered
+	if err != nil {
+		row.Status, row.Decision, row.Code = growth.CallFailed, growth.DecisionFailed, growth.CodeOf(err).String()
+		row.Detail = detail(err)
+	}
+	w.cost = w.cost.Add(row.Cost)
+	w.calls = append(w.calls, row)
+	w.ledger.End(ctx, row)
+	return Answer{
+		Text: text, Provider: p.Name(), Model: slug, FinishReason: resp.FinishReason, Usage: resp.Usage, Cached: CachedNo, Simulated: resp.Simulated,
+	}, err
+}
+
+func (w *walker) request(slug string, messages []growth.Message) providers.Request {
+	s := w.req.Sampling
+	out := providers.Request{
+		Model: slug, Messages: messages, Temperature: w.route.Temperature, TopP: s.TopP, MaxTokens: w.route.MaxTokens, Stop: s.Stop,
+		Schema: w.req.Schema, SchemaName: w.req.SchemaName, ZeroRetention: w.req.Privacy == growth.PrivacyZeroRetention, RequestID: w.req.RequestID,
+	}
+	if s.Temperature != nil {
+		out.Temperature = s.Temperature
+	}
+	if s.MaxTokens > 0 {
+		out.MaxTokens = s.MaxTokens
+	}
+	return out
+}
+
+// costOf is what a request cost: what the provider reported, else tokens times price, else unknown. A request that was
+// turned down before any work (no tokens, a definite refusal) cost nothing.
+func costOf(provider, slug string, resp providers.Response, err error) growth.Money {
+	if resp.CostUSD != nil {
+		return growth.USD(*resp.CostUSD, growth.CostReported)
+	}
+	if err != nil && !resp.UsageKnown {
+		switch growth.CodeOf(err) {
+		case growth.Throttled, growth.Exhausted, growth.KeyRejected, growth.ModelGone, growth.Invalid, growth.TooLarge, growth.TooLong:
+			return growth.USD(noMoney, growth.CostPriced)
+		default: // it may have worked and broken afterwards
+			if price, ok := providers.PriceOf(provider, slug); ok && free(price) {
+				return growth.USD(noMoney, growth.CostPriced)
+			}
+			return growth.UnknownMoney("USD")
+		}
+	}
+	price, ok := providers.PriceOf(provider, slug)
+	switch {
+	case ok && free(price):
+		return growth.USD(noMoney, growth.CostPriced)
+	case !ok || !resp.UsageKnown:
+		return growth.UnknownMoney("USD")
+	}
+	return growth.USD(price.Cost(resp.Usage), growth.CostPriced)
+}
+
+// detail is the part of a failure that may be shown: never the cause's own text, which may hold a prompt.
+func detail(err error) string {
+	if e, ok := errors.AsType[*growth.Error](err); ok {
+		return e.Message
+	}
+	return ""
+}
+
+func (w *walker) skip(ctx context.Context, provider, slug, code, why string) {
+	row := growth.Call{
+		ID: growth.CallID(growth.NewID()), Workspace: w.req.Workspace, JobID: w.req.Job, Step: w.req.Step, Task: w.req.Task,
+		Provider: provider, Model: slug, Code: code, Detail: why, Decision: growth.DecisionSkipped,
+		Cost: growth.USD(noMoney, growth.CostPriced), StartedAt: time.Now().UTC(),
+	}
+	w.calls = append(w.calls, row)
+	if code != skipNotConfigured { // says nothing that the configuration does not
+		w.ledger.End(ctx, row)
+	}
+}
+
+// ended explains a walk whose time is up or whose caller left.
+func (w *walker) ended(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return growth.Errorf(growth.Unavailable, "router.Complete", "no candidate answered within the deadline")
+	}
+	return &growth.Error{Code: growth.Canceled, Op: "router.Complete", Message: "the caller left", Err: context.Cause(ctx)}
+}
+
+func (w *walker) end(err error) error {
+	e, ok := errors.AsType[*growth.Error](err)
+	if !ok {
+		e = &growth.Error{Code: growth.Internal, Op: "router.Complete", Err: err}
+	}
+	return &ChainError{Fault: e, Calls: w.calls}
+}
+
+// exhausted explains a walk in which no candidate answered. When some could not be had now, it says how long to wait
+// for the soonest; when every one that was asked refused for the same lasting reason, it says that.
+func (w *walker) exhausted(ctx context.Context) error {
+	e := &growth.Error{Code: growth.Unavailable, Op: "router.Complete", Message: "no candidate answered"}
+	out := &ChainError{Fault: e, Calls: w.calls}
+	var soonest wait
+	for _, x := range w.waits {
+		if soonest.until.IsZero() || x.until.Before(soonest.until) {
+			soonest = x
+		}
+	}
+	codes := map[growth.Code]int{}
+	asked, skipped := 0, 0
+	for _, c := range w.calls {
+		switch {
+		case c.Decision == growth.DecisionFailed:
+			asked++
+			codes[growth.ParseCode(c.Code)]++
+		case c.Code == skipBreaker || c.Code == skipResting:
+			skipped++
+		}
+	}
+	for _, lasting := range []growth.Code{growth.Refused, growth.TooLong} {
+		if asked > 0 && codes[lasting] == asked && skipped == 0 {
+			e.Code, e.Message = lasting, "every candidate that could be asked turned the request down"
+			return out
+		}
+	}
+	// Waiting helps only when nothing else went wrong: a real failure uses up an attempt.
+	if !soonest.until.IsZero() {
+		e.RetryAfter = max(time.Until(soonest.until), time.Second)
+		if asked == codes[growth.Throttled]+codes[growth.Exhausted]+codes[growth.ModelGone] {
+			out.Reason = soonest.reason
+			e.Message = "every candidate is resting or barred"
+		}
+	}
+	if asked == 0 && skipped == 0 {
+		e.Message = "no provider of this route is configured, or the privacy class forbids them all"
+	}
+	if ctx.Err() != nil {
+		e.Message = "no candidate answered within the deadline"
+	}
+	return out
+}
+
+func free(p providers.Price) bool { return p.Prompt.IsZero() && p.Completion.IsZero() }

@@ -1,0 +1,313 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/lib/pq"
+
+	growth "github.com/zakibelm/astrogrowth"
+)
+
+// LeadKey is one of the ways to recognise a lead; equal keys mean the same lead.
+type LeadKey struct {
+	Kind, Value string
+}
+
+// SavedLead is a lead as the store knows it.
+type SavedLead struct {
+	Lead        growth.Lead        `json:"lead"`
+	Number      int64              `json:"number"`
+	CampaignID  *growth.CampaignID `json:"campaign_id"`
+	Score       *int               `json:"score"`
+	Grade       string             `json:"grade"`
+	Priority    string             `json:"priority"`
+	Fingerprint string             `json:"-"` // of what the score rests on; empty: never scored
+	CreatedAt   time.Time          `json:"created_at"`
+	UpdatedAt   time.Time          `json:"updated_at"`
+}
+
+type leadRow struct {
+	ID          growth.LeadID  `db:"id"`
+	Number      int64          `db:"number"`
+	CampaignID  sql.NullString `db:"campaign_id"`
+	Data        []byte         `db:"data"`
+	Fingerprint string         `db:"fingerprint"`
+	Score       sql.NullInt64  `db:"score"`
+	Grade       string         `db:"grade"`
+	Priority    string         `db:"priority"`
+	CreatedAt   time.Time      `db:"created_at"`
+	UpdatedAt   time.Time      `db:"updated_at"`
+}
+
+const leadColumns = `id, number, campaign_id, data, fingerprint, score, grade, priority, created_at, updated_at`
+
+func (r leadRow) lead() (SavedLead, error) {
+	l := SavedLead{
+		Number: r.Number, Grade: r.Grade, Priority: r.Priority, Fingerprint: r.Fingerprint,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+	if err := json.Unmarshal(r.Data, &l.Lead); err != nil {
+		return l, wrap("read lead", err)
+	}
+	l.Lead.ID = r.ID
+	if r.CampaignID.Valid {
+		id := growth.CampaignID(r.CampaignID.String)
+		l.CampaignID = &id
+	}
+	if r.Score.Valid {
+		score := int(r.Score.Int64)
+		l.Score = &score
+	}
+	return l, nil
+}
+
+// LeadPut is a lead that is about to be stored, with the keys by which it is recognised.
+type LeadPut struct {
+	Lead     growth.Lead
+	Keys     []LeadKey
+	Campaign growth.CampaignID
+}
+
+// PutLeads stores leads in one commit, recognising those that are there already: a lead that shares a key is a candidate,
+// and same decides. Fields that new data leaves empty keep what they had; merge does that. It returns the leads as stored, in order.
+func (sc Scoped) PutLeads(ctx context.Context, puts []LeadPut, same func(old, update growth.Lead) bool,
+	merge func(old, update growth.Lead) growth.Lead,
+) ([]SavedLead, error) {
+	out := make([]SavedLead, len(puts))
+	err := sc.s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.lockKeys(ctx, sc.ws, puts); err != nil {
+			return err
+		}
+		for i, p := range puts {
+			var err error
+			if out[i], err = tx.putLead(ctx, sc.ws, p, same, merge); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// lockKeys keeps two requests with the same new lead from making two. The locks are taken in one order everywhere, so
+// that two batches cannot wait for each other.
+func (tx *Tx) lockKeys(ctx context.Context, ws growth.WorkspaceID, puts []LeadPut) error {
+	var names []string
+	for _, p := range puts {
+		for _, k := range p.Keys {
+			names = append(names, string(ws)+"\x1f"+k.Kind+"\x1f"+k.Value)
+		}
+	}
+	slices.Sort(names)
+	_, err := tx.tx.ExecContext(ctx, `
+		SELECT count(pg_advisory_xact_lock(h)) FROM (
+			SELECT DISTINCT hashtextextended(n, 1) AS h FROM unnest($1::text[]) AS n ORDER BY h) AS l`, pq.Array(names))
+	return wrap("lock lead keys", err)
+}
+
+func (tx *Tx) putLead(ctx context.Context, ws growth.WorkspaceID, p LeadPut, same func(old, update growth.Lead) bool,
+	merge func(old, update growth.Lead) growth.Lead,
+) (SavedLead, error) {
+	lead, known := p.Lead, false
+	candidates, err := tx.candidates(ctx, ws, p.Keys)
+	if err != nil {
+		return SavedLead{}, err
+	}
+	for _, old := range candidates {
+		if same(old.Lead, lead) {
+			lead, known = merge(old.Lead, lead), true
+			lead.ID = old.Lead.ID
+			break
+		}
+	}
+	if !known {
+		lead.ID = growth.LeadID(growth.NewID())
+	}
+	data, err := json.Marshal(lead)
+	if err != nil {
+		return SavedLead{}, wrap("write lead", err)
+	}
+	var r leadRow
+	if err := tx.tx.GetContext(ctx, &r, `
+		INSERT INTO leads (id, workspace_id, campaign_id, data) VALUES ($1, $2, nullif($3, '')::uuid, $4)
+		ON CONFLICT (id) DO UPDATE SET data = excluded.data, campaign_id = coalesce(excluded.campaign_id, leads.campaign_id),
+			updated_at = CASE WHEN leads.data = excluded.data THEN leads.updated_at ELSE now() END
+		RETURNING `+leadColumns, lead.ID, ws, string(p.Campaign), data); err != nil {
+		return SavedLead{}, acceptFault(err)
+	}
+	kinds, values := make([]string, len(p.Keys)), make([]string, len(p.Keys))
+	for i, k := range p.Keys {
+		kinds[i], values[i] = k.Kind, k.Value
+	}
+	if _, err := tx.tx.ExecContext(ctx, `
+		INSERT INTO lead_keys (workspace_id, kind, value, lead_id)
+		SELECT $1, kind, value, $4 FROM unnest($2::text[], $3::text[]) AS k (kind, value)
+		ON CONFLICT DO NOTHING`, ws, pq.Array(kinds), pq.Array(values), lead.ID); err != nil {
+		return SavedLead{}, wrap("write lead keys", err)
+	}
+	return r.lead()
+}
+
+// candidates are the leads that share a key, and their rows are locked.
+func (tx *Tx) candidates(ctx context.Context, ws growth.WorkspaceID, keys []LeadKey) ([]SavedLead, error) {
+	kinds, values := make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		kinds[i], values[i] = k.Kind, k.Value
+	}
+	var rows []leadRow
+	if err := tx.tx.SelectContext(ctx, &rows, `
+		SELECT `+leadColumns+` FROM leads WHERE workspace_id = $1 AND id IN (
+			SELECT lk.lead_id FROM lead_keys lk JOIN unnest($2::text[], $3::text[]) AS k (kind, value) USING (kind, value)
+			WHERE lk.workspace_id = $1)
+		ORDER BY id LIMIT 50 FOR UPDATE`, ws, pq.Array(kinds), pq.Array(values)); err != nil {
+		return nil, wrap("recognise lead", err)
+	}
+	out := make([]SavedLead, 0, len(rows))
+	for _, r := range rows {
+		l, err := r.lead()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// Lead returns one lead.
+func (sc Scoped) Lead(ctx context.Context, id growth.LeadID) (SavedLead, error) {
+	var r leadRow
+	err := sc.s.db.GetContext(ctx, &r, `SELECT `+leadColumns+` FROM leads WHERE id = $1 AND workspace_id = $2`, id, sc.ws)
+	if errors.Is(err, sql.ErrNoRows) {
+		return SavedLead{}, growth.Errorf(growth.NotFound, "store.Lead", "there is no lead %s in this workspace", id)
+	}
+	if err != nil {
+		return SavedLead{}, wrap("lead", err)
+	}
+	return r.lead()
+}
+
+// LeadFilter narrows a list of leads; the zero value lists all.
+type LeadFilter struct {
+	Campaign growth.CampaignID
+	Priority string
+	Query    string // part of the lead's text
+}
+
+// Leads lists leads, newest first.
+func (sc Scoped) Leads(ctx context.Context, f LeadFilter, p Page) ([]SavedLead, error) {
+	var rows []leadRow
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT `+leadColumns+` FROM leads
+		WHERE workspace_id = $1 AND id < $2 AND ($3 = '' OR campaign_id = nullif($3, '')::uuid)
+		  AND ($4 = '' OR priority = $4) AND ($5 = '' OR strpos(lower(data::text), lower($5)) > 0)
+		ORDER BY id DESC LIMIT $6`, sc.ws, p.before(), string(f.Campaign), f.Priority, f.Query, p.limit()); err != nil {
+		return nil, wrap("leads", err)
+	}
+	out := make([]SavedLead, 0, len(rows))
+	for _, r := range rows {
+		l, err := r.lead()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// CountLeads counts the workspace's leads by priority; leads without a score are under "".
+func (sc Scoped) CountLeads(ctx context.Context) (map[string]int, error) {
+	var rows []struct {
+		Priority string `db:"priority"`
+		N        int    `db:"n"`
+	}
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT priority, count(*) AS n FROM leads WHERE workspace_id = $1 GROUP BY priority`, sc.ws); err != nil {
+		return nil, wrap("count leads", err)
+	}
+	out := make(map[string]int, len(rows))
+	for _, r := range rows {
+		out[r.Priority] = r.N
+	}
+	return out, nil
+}
+
+// SaveQualification keeps a score with what it rests on; a second call for the same job changes nothing.
+func (tx *Tx) SaveQualification(ctx context.Context, job growth.Job, q growth.Qualification, fingerprint string) error {
+	result, err := json.Marshal(q)
+	if err != nil {
+		return wrap("save qualification", err)
+	}
+	if _, err := tx.tx.ExecContext(ctx, `
+		INSERT INTO qualifications (id, workspace_id, lead_id, job_id, fingerprint, score, result)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO NOTHING`,
+		growth.NewID(), job.Workspace, q.LeadID, job.ID, fingerprint, q.Score, result); err != nil {
+		return wrap("save qualification", err)
+	}
+	_, err = tx.tx.ExecContext(ctx, `
+		UPDATE leads SET score = $3, grade = $4, priority = $5, fingerprint = $6, updated_at = now()
+		WHERE id = $1 AND workspace_id = $2`, q.LeadID, job.Workspace, q.Score, q.Grade, q.Priority, fingerprint)
+	return wrap("save score", err)
+}
+
+// LatestQualification returns the newest score of a lead that rests on this fingerprint; ok is false when there is none.
+func (sc Scoped) LatestQualification(ctx context.Context, lead growth.LeadID, fingerprint string) (q growth.Qualification, ok bool, err error) {
+	var b []byte
+	err = sc.s.db.GetContext(ctx, &b, `
+		SELECT result FROM qualifications WHERE workspace_id = $1 AND lead_id = $2 AND fingerprint = $3
+		ORDER BY created_at DESC LIMIT 1`, sc.ws, lead, fingerprint)
+	if errors.Is(err, sql.ErrNoRows) {
+		return q, false, nil
+	}
+	if err != nil {
+		return q, false, wrap("latest qualification", err)
+	}
+	return q, true, wrap("latest qualification", json.Unmarshal(b, &q))
+}
+
+// Qualifications lists the scores of a lead, newest first.
+func (sc Scoped) Qualifications(ctx context.Context, lead growth.LeadID) ([]json.RawMessage, error) {
+	var rows [][]byte
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT result FROM qualifications WHERE workspace_id = $1 AND lead_id = $2 ORDER BY created_at DESC LIMIT 200`, sc.ws, lead); err != nil {
+		return nil, wrap("qualifications", err)
+	}
+	out := make([]json.RawMessage, len(rows))
+	for i := range rows {
+		out[i] = rows[i]
+	}
+	return out, nil
+}
+
+// AddTransfers records which fields of a lead went to which provider.
+func (tx *Tx) AddTransfers(ctx context.Context, job growth.Job, lead growth.LeadID, calls []growth.Call, fields []string) error {
+	for _, c := range calls {
+		if c.Decision == growth.DecisionSkipped {
+			continue
+		}
+		if _, err := tx.tx.ExecContext(ctx, `
+			INSERT INTO transfers (workspace_id, lead_id, job_id, provider, model, fields) VALUES ($1, $2, $3, $4, $5, $6)`,
+			job.Workspace, lead, job.ID, c.Provider, c.Model, pq.Array(fields)); err != nil {
+			return wrap("add transfer", err)
+		}
+	}
+	return nil
+}
+
+// LeadByRef finds a lead by its id or by its number, as older clients name it.
+func (sc Scoped) LeadByRef(ctx context.Context, ref string) (SavedLead, error) {
+	var r leadRow
+	err := sc.s.db.GetContext(ctx, &r, `
+		SELECT `+leadColumns+` FROM leads WHERE workspace_id = $1 AND (id::text = $2 OR number::text = $2)`, sc.ws, ref)
+	if errors.Is(err, sql.ErrNoRows) {
+		return SavedLead{}, growth.Errorf(growth.NotFound, "store.LeadByRef", "there is no such lead in this workspace")
+	}
+	if err != nil {
+		return SavedLead{}, wrap("lead", err)
+	}
+	return r.lead()
+}

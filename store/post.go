@@ -1,0 +1,369 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/lib/pq"
+
+	growth "github.com/zakibelm/astrogrowth"
+)
+
+type accountRow struct {
+	ID        growth.AccountID `db:"id"`
+	URN       string           `db:"urn"`
+	Name      string           `db:"name"`
+	Status    string           `db:"status"`
+	Token     string           `db:"token"`
+	ExpiresAt pq.NullTime      `db:"expires_at"`
+	Simulated bool             `db:"simulated"`
+	CreatedAt time.Time        `db:"created_at"`
+}
+
+func (r accountRow) account(ws growth.WorkspaceID) growth.Account {
+	a := growth.Account{
+		ID: r.ID, Workspace: ws, URN: r.URN, Name: r.Name, Status: r.Status, Simulated: r.Simulated, CreatedAt: r.CreatedAt.UTC(),
+	}
+	if r.ExpiresAt.Valid {
+		at := r.ExpiresAt.Time.UTC()
+		a.ExpiresAt = &at
+	}
+	return a
+}
+
+const accountColumns = `id, urn, name, status, token, expires_at, simulated, created_at`
+
+// PutAccount stores a LinkedIn account with its sealed token, or renews the token of the one with the same URN.
+func (sc Scoped) PutAccount(ctx context.Context, a growth.Account, seal func(growth.AccountID) (string, error)) (growth.Account, error) {
+	var saved growth.Account
+	err := sc.s.InTx(ctx, func(tx *Tx) error {
+		id := growth.AccountID(growth.NewID())
+		err := tx.tx.GetContext(ctx, &id, `SELECT id FROM linkedin_accounts WHERE workspace_id = $1 AND urn = $2 FOR UPDATE`, sc.ws, a.URN)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return wrap("put account", err)
+		}
+		token, err := seal(id) // bound to the row's id: a token copied into another row does not open
+		if err != nil {
+			return err
+		}
+		var r accountRow
+		if err := tx.tx.GetContext(ctx, &r, `
+			INSERT INTO linkedin_accounts (id, workspace_id, urn, name, token, expires_at, simulated)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (workspace_id, urn) DO UPDATE SET name = excluded.name, token = excluded.token, status = 'active',
+				expires_at = excluded.expires_at, simulated = excluded.simulated, updated_at = now()
+			RETURNING `+accountColumns, id, sc.ws, a.URN, a.Name, token, a.ExpiresAt, a.Simulated); err != nil {
+			return wrap("put account", err)
+		}
+		saved = r.account(sc.ws)
+		// Jobs that waited for this account go on.
+		_, err = tx.tx.ExecContext(ctx, `
+			UPDATE jobs SET state = 'queued', run_at = now(), epoch = epoch + 1, dispatched_at = NULL, updated_at = now()
+			FROM publications p WHERE p.job_id = jobs.id AND p.account_id = $1
+			  AND jobs.state = 'waiting' AND jobs.waiting_reason = 'reconnect'`, id)
+		return wrap("resume jobs", err)
+	})
+	return saved, err
+}
+
+// Accounts lists the workspace's LinkedIn accounts, oldest first.
+func (sc Scoped) Accounts(ctx context.Context) ([]growth.Account, error) {
+	var rows []accountRow
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT `+accountColumns+` FROM linkedin_accounts WHERE workspace_id = $1 ORDER BY id LIMIT 200`, sc.ws); err != nil {
+		return nil, wrap("accounts", err)
+	}
+	out := make([]growth.Account, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, r.account(sc.ws))
+	}
+	return out, nil
+}
+
+// Account returns one account with its sealed token.
+func (sc Scoped) Account(ctx context.Context, id growth.AccountID) (growth.Account, string, error) {
+	var r accountRow
+	err := sc.s.db.GetContext(ctx, &r, `SELECT `+accountColumns+` FROM linkedin_accounts WHERE id = $1 AND workspace_id = $2`, id, sc.ws)
+	if errors.Is(err, sql.ErrNoRows) {
+		return growth.Account{}, "", growth.Errorf(growth.NotFound, "store.Account", "there is no LinkedIn account %s in this workspace", id)
+	}
+	return r.account(sc.ws), r.Token, wrap("account", err)
+}
+
+// DisconnectAccount marks an account whose token LinkedIn turned down; its jobs wait until it is connected again.
+func (sc Scoped) DisconnectAccount(ctx context.Context, id growth.AccountID) error {
+	_, err := sc.s.db.ExecContext(ctx, `
+		UPDATE linkedin_accounts SET status = 'reconnect', updated_at = now() WHERE id = $1 AND workspace_id = $2`, id, sc.ws)
+	return wrap("disconnect account", err)
+}
+
+type publicationRow struct {
+	ID          growth.PublicationID    `db:"id"`
+	Workspace   growth.WorkspaceID      `db:"workspace_id"`
+	JobID       growth.JobID            `db:"job_id"`
+	ContentID   sql.NullString          `db:"content_id"`
+	AccountID   growth.AccountID        `db:"account_id"`
+	State       growth.PublicationState `db:"state"`
+	Post        []byte                  `db:"post"`
+	ContentHash string                  `db:"content_hash"`
+	URN         string                  `db:"urn"`
+	URL         string                  `db:"url"`
+	Error       string                  `db:"error"`
+	Simulated   bool                    `db:"simulated"`
+	PublishedAt pq.NullTime             `db:"published_at"`
+	CreatedAt   time.Time               `db:"created_at"`
+}
+
+const publicationColumns = `id, workspace_id, job_id, content_id, account_id, state, post, content_hash, urn, url, error,
+	simulated, published_at, created_at`
+
+func (r publicationRow) publication() growth.Publication {
+	p := growth.Publication{
+		ID: r.ID, Workspace: r.Workspace, JobID: r.JobID, AccountID: r.AccountID, State: r.State, ContentHash: r.ContentHash,
+		URN: r.URN, URL: r.URL, Error: r.Error, Simulated: r.Simulated, CreatedAt: r.CreatedAt.UTC(),
+	}
+	if r.ContentID.Valid {
+		id := growth.ContentID(r.ContentID.String)
+		p.ContentID = &id
+	}
+	if r.PublishedAt.Valid {
+		at := r.PublishedAt.Time.UTC()
+		p.PublishedAt = &at
+	}
+	return p
+}
+
+// PreparePublication makes the publication of a publish job, or returns the one that the job has already.
+func (s *Store) PreparePublication(ctx context.Context, p growth.Publication, post growth.Post, postHash string, allowRepeat bool) (growth.Publication, error) {
+	b, err := json.Marshal(post)
+	if err != nil {
+		return p, wrap("prepare publication", err)
+	}
+	var r publicationRow
+	err = s.db.GetContext(ctx, &r, `
+		INSERT INTO publications (id, workspace_id, job_id, content_id, account_id, state, post, content_hash, post_hash, allow_repeat)
+		VALUES ($1, $2, $3, $4, $5, 'ready', $6, $7, $8, $9)
+		ON CONFLICT (job_id) DO UPDATE SET updated_at = now()
+		RETURNING `+publicationColumns,
+		growth.NewID(), p.Workspace, p.JobID, p.ContentID, p.AccountID, b, p.ContentHash, postHash, allowRepeat)
+	return r.publication(), wrap("prepare publication", err)
+}
+
+// ClaimPublication commits, before any connection is opened, that this worker is about to send the post. Only a ready
+// publication can be claimed, only by the worker that owns the job, only when the content is approved in exactly the
+// version that would be sent, and only when no other publication has the same content on the same account.
+// resent says that a person had the post sent again after an unknown outcome.
+func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int64, spacing time.Duration, perDay int) (post growth.Post, resent bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.fenced(ctx, job.ID, fence); err != nil {
+			return err
+		}
+		var p struct {
+			publicationRow
+			Resent       bool           `db:"resent"`
+			ApprovedHash sql.NullString `db:"approved_hash"`
+			Status       sql.NullString `db:"content_status"`
+		}
+		if err := tx.tx.GetContext(ctx, &p, `
+			SELECT p.id, p.workspace_id, p.job_id, p.content_id, p.account_id, p.state, p.post, p.content_hash, p.urn, p.url,
+				p.error, p.simulated, p.published_at, p.created_at, p.resent, c.approved_hash, c.status AS content_status
+			FROM publications p LEFT JOIN contents c ON c.id = p.content_id
+			WHERE p.job_id = $1 FOR UPDATE OF p`, job.ID); err != nil {
+			return wrap("claim publication", err)
+		}
+		if p.State != growth.PublicationReady {
+			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the publication is %s", p.State)
+		}
+		if p.ContentID.Valid && (p.ApprovedHash.String != p.ContentHash || p.Status.String == string(growth.ContentRejected)) {
+			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content was changed or is not approved")
+		}
+		if err := tx.postingWindow(ctx, p.AccountID, spacing, perDay); err != nil {
+			return err
+		}
+		_, err := tx.tx.ExecContext(ctx, `
+			UPDATE publications SET state = 'publishing', fence = $2, sent_at = now(), updated_at = now() WHERE id = $1`, p.ID, fence)
+		if violates(err, "publications_once") {
+			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the same post was made, or is being made, by another job on this account")
+		}
+		if err != nil {
+			return wrap("claim publication", err)
+		}
+		if err := tx.contentStatus(ctx, p.publication(), growth.ContentPublishing); err != nil {
+			return err
+		}
+		resent = p.Resent
+		return wrap("read post", json.Unmarshal(p.Post, &post))
+	})
+	return post, resent, err
+}
+
+// postingWindow keeps the account's limits: a pause between two posts and a number of posts in 24 hours. The advisory
+// lock serialises the claims of one account, so that two workers cannot both find the window open.
+func (tx *Tx) postingWindow(ctx context.Context, account growth.AccountID, spacing time.Duration, perDay int) error {
+	if _, err := tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 2))`, string(account)); err != nil {
+		return wrap("lock account", err)
+	}
+	var w struct {
+		Last  pq.NullTime `db:"last"`
+		First pq.NullTime `db:"first"`
+		N     int         `db:"n"`
+		Now   time.Time   `db:"now"`
+	}
+	if err := tx.tx.GetContext(ctx, &w, `
+		SELECT max(sent_at) AS last, min(sent_at) AS first, count(*) AS n, now() AS now FROM publications
+		WHERE account_id = $1 AND sent_at > now() - interval '24 hours' AND state <> 'ready'`, account); err != nil {
+		return wrap("posting window", err)
+	}
+	var wait time.Duration
+	if w.Last.Valid {
+		wait = spacing - w.Now.Sub(w.Last.Time)
+	}
+	if w.N >= perDay && w.First.Valid {
+		wait = max(wait, 24*time.Hour-w.Now.Sub(w.First.Time))
+	}
+	if wait <= 0 {
+		return nil
+	}
+	return &growth.Error{Code: growth.Throttled, Op: "store.postingWindow", Message: "the account's posting window is closed", RetryAfter: wait}
+}
+
+// SettlePublication commits how the one send ended. Only a publication in flight or an unknown one can be settled.
+func (tx *Tx) SettlePublication(ctx context.Context, job growth.JobID, p growth.Publication) error {
+	var r publicationRow
+	err := tx.tx.GetContext(ctx, &r, `
+		UPDATE publications SET state = $2, urn = $3, url = $4, error = $5, simulated = simulated OR $6, published_at = $7,
+			sent_at = CASE WHEN $2 = 'ready' THEN NULL ELSE sent_at END, updated_at = now()
+		WHERE job_id = $1 AND state IN ('publishing', 'unknown', 'ready')
+		RETURNING `+publicationColumns, job, string(p.State), p.URN, p.URL, p.Error, p.Simulated, p.PublishedAt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return growth.Errorf(growth.Conflict, "store.SettlePublication", "the publication is settled already")
+	}
+	if err != nil {
+		return wrap("settle publication", err)
+	}
+	status := map[growth.PublicationState]growth.ContentStatus{
+		growth.PublicationReady: growth.ContentApproved, growth.PublicationPublished: growth.ContentPublished,
+		growth.PublicationRejected: growth.ContentFailed, growth.PublicationUnknown: growth.ContentUnknown,
+	}[p.State]
+	return tx.contentStatus(ctx, r.publication(), status)
+}
+
+func (tx *Tx) contentStatus(ctx context.Context, p growth.Publication, status growth.ContentStatus) error {
+	if p.ContentID == nil || status == "" {
+		return nil
+	}
+	_, err := tx.tx.ExecContext(ctx, `
+		UPDATE contents SET status = $3, updated_at = now() WHERE id = $1 AND workspace_id = $2`, *p.ContentID, p.Workspace, string(status))
+	return wrap("content status", err)
+}
+
+// publicationLost settles what a dead worker left in flight: nobody can know whether the post was made.
+func (tx *Tx) publicationLost(ctx context.Context, job growth.Job) error {
+	const why = "the worker died while the post was being sent; look on LinkedIn whether it is there"
+	if err := tx.SettlePublication(ctx, job.ID, growth.Publication{State: growth.PublicationUnknown, Error: why}); err != nil {
+		return err
+	}
+	fault := &growth.JobError{Code: growth.Uncertain, Message: why}
+	if _, err := tx.finishJob(ctx, job, Outcome{State: growth.JobWaiting, Waiting: growth.WaitOutcomeUnknown, Err: fault}); err != nil {
+		return err
+	}
+	data, err := json.Marshal(map[string]any{"job_id": job.ID})
+	if err != nil {
+		return wrap("publication lost", err)
+	}
+	return tx.AddEvent(ctx, job.Workspace, job.ID, NewEvent{Type: "post.unknown", Data: data})
+}
+
+// Publication returns one publication.
+func (sc Scoped) Publication(ctx context.Context, id growth.PublicationID) (growth.Publication, error) {
+	var r publicationRow
+	err := sc.s.db.GetContext(ctx, &r, `SELECT `+publicationColumns+` FROM publications WHERE id = $1 AND workspace_id = $2`, id, sc.ws)
+	if errors.Is(err, sql.ErrNoRows) {
+		return growth.Publication{}, growth.Errorf(growth.NotFound, "store.Publication", "there is no publication %s in this workspace", id)
+	}
+	return r.publication(), wrap("publication", err)
+}
+
+// Publications lists publications, newest first; an empty state lists all.
+func (sc Scoped) Publications(ctx context.Context, state growth.PublicationState, p Page) ([]growth.Publication, error) {
+	var rows []publicationRow
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT `+publicationColumns+` FROM publications WHERE workspace_id = $1 AND id < $2 AND ($3 = '' OR state = $3)
+		ORDER BY id DESC LIMIT $4`, sc.ws, p.before(), string(state), p.limit()); err != nil {
+		return nil, wrap("publications", err)
+	}
+	out := make([]growth.Publication, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, r.publication())
+	}
+	return out, nil
+}
+
+// Settlement is what a person found out about a publication whose outcome was unknown.
+type Settlement string
+
+// The ways to settle an unknown publication.
+const (
+	SettlePublished Settlement = "published"  // it is on LinkedIn
+	SettleSendAgain Settlement = "send_again" // it is not; send it
+	SettleDrop      Settlement = "drop"       // it is not, and shall not be
+)
+
+// Settle carries out a person's verdict on an unknown publication.
+func (sc Scoped) Settle(ctx context.Context, id growth.PublicationID, verdict Settlement, urn, url string) (growth.Publication, error) {
+	err := sc.s.InTx(ctx, func(tx *Tx) error {
+		var r publicationRow
+		err := tx.tx.GetContext(ctx, &r, `SELECT `+publicationColumns+` FROM publications WHERE id = $1 AND workspace_id = $2 FOR UPDATE`, id, sc.ws)
+		if errors.Is(err, sql.ErrNoRows) {
+			return growth.Errorf(growth.NotFound, "store.Settle", "there is no publication %s in this workspace", id)
+		}
+		if err != nil {
+			return wrap("settle", err)
+		}
+		if r.State != growth.PublicationUnknown {
+			return growth.Errorf(growth.Conflict, "store.Settle", "only an unknown publication needs settling; this one is %s", r.State)
+		}
+		return tx.carryOut(ctx, growth.Job{ID: r.JobID, Workspace: sc.ws}, verdict, urn, url)
+	})
+	if err != nil {
+		return growth.Publication{}, err
+	}
+	return sc.Publication(ctx, id)
+}
+
+func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, urn, url string) error {
+	p, o, event := growth.Publication{}, Outcome{}, "job.succeeded"
+	switch verdict {
+	case SettlePublished:
+		now := time.Now().UTC()
+		p = growth.Publication{State: growth.PublicationPublished, URN: urn, URL: url, PublishedAt: &now}
+		result, err := json.Marshal(map[string]any{"urn": urn, "url": url, "published_at": now, "settled_by": "person"})
+		if err != nil {
+			return wrap("settle", err)
+		}
+		o = Outcome{State: growth.JobSucceeded, Result: result}
+	case SettleSendAgain:
+		if _, err := tx.tx.ExecContext(ctx, `UPDATE publications SET resent = true WHERE job_id = $1`, job.ID); err != nil {
+			return wrap("settle", err)
+		}
+		p = growth.Publication{State: growth.PublicationReady}
+		o = Outcome{State: growth.JobQueued, RunAt: time.Now().Add(-time.Second), Redeliver: true}
+		event = ""
+	case SettleDrop:
+		p = growth.Publication{State: growth.PublicationRejected, Error: "dropped by a person"}
+		o = Outcome{State: growth.JobFailed, Err: &growth.JobError{Code: growth.Canceled, Message: "dropped by a person"}}
+		event = "job.failed"
+	default:
+		return growth.InvalidField("store.Settle", "verdict", "use published, send_again or drop")
+	}
+	if err := tx.SettlePublication(ctx, job.ID, p); err != nil {
+		return err
+	}
+	if _, err := tx.finishJob(ctx, job, o); err != nil || event == "" {
+		return err
+	}
+	return tx.finished(ctx, job.Workspace, job.ID, event)
+}

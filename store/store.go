@@ -1,0 +1,185 @@
+// Package store keeps what must survive: jobs and their steps, the ledger of calls, leads, content, publications. It is
+// the only package that speaks SQL, and the only one that knows that the database is Postgres. An exported method is a
+// transaction; methods of Tx run inside one. It refuses to know the queue, the providers and HTTP.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/store/migrations"
+)
+
+// Store is a pool of connections to the database. It is safe for use by many goroutines.
+type Store struct {
+	db *sqlx.DB
+}
+
+// Options tune the pool; the zero value means the stated defaults.
+type Options struct {
+	MaxConns int // open connections at most; default 16
+}
+
+// Open connects to the database at url (postgres://… or a lib/pq connection string) and checks that it answers.
+func Open(ctx context.Context, url string, o Options) (*Store, error) {
+	db, err := sqlx.Open("postgres", url)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 16
+	}
+	db.SetMaxOpenConns(o.MaxConns)
+	db.SetMaxIdleConns(o.MaxConns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := db.PingContext(ctx); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("reach database: %w", err)
+	}
+	return &Store{db: db}, nil
+}
+
+// Close ends every connection.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
+
+func (s *Store) migrator() (*goose.Provider, error) {
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, s.db.DB, migrations.FS, goose.WithSessionLocker(locker))
+}
+
+// Migrate brings the schema up to this program's version and returns how many migrations it applied. Several programs
+// may call it at once.
+func (s *Store) Migrate(ctx context.Context) (int, error) {
+	p, err := s.migrator()
+	if err != nil {
+		return 0, fmt.Errorf("read migrations: %w", err)
+	}
+	done, err := p.Up(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("migrate: %w", err)
+	}
+	return len(done), nil
+}
+
+// CheckSchema returns an error when the database's schema is not the one that this program was built for.
+func (s *Store) CheckSchema(ctx context.Context) error {
+	p, err := goose.NewProvider(goose.DialectPostgres, s.db.DB, migrations.FS)
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	switch {
+	case have < want:
+		return fmt.Errorf("the database schema is version %d and this program needs %d: run `astrogrowth migrate`", have, want)
+	case have > want:
+		return fmt.Errorf("the database schema is version %d, newer than this program's %d: run a newer program", have, want)
+	}
+	return nil
+}
+
+// Tx is a transaction. Its methods are statements that belong together with others.
+type Tx struct {
+	tx *sqlx.Tx
+}
+
+// InTx runs f in a transaction and commits it when f returns nil.
+func (s *Store) InTx(ctx context.Context, f func(*Tx) error) error {
+	tx, err := s.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return wrap("begin", err)
+	}
+	if err := f(&Tx{tx: tx}); err != nil {
+		_ = tx.Rollback() // the first error is the one that tells
+		return err
+	}
+	return wrap("commit", tx.Commit())
+}
+
+// wrap gives a database fault its code: a lost connection or a server that is restarting is worth a retry.
+func wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*growth.Error](err); ok {
+		return err
+	}
+	e := &growth.Error{Code: growth.Internal, Op: "store." + op, Err: err}
+	pqErr, ok := errors.AsType[*pq.Error](err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Code = growth.Canceled
+	case errors.Is(err, sql.ErrNoRows):
+		e.Code, e.Message = growth.NotFound, "not found"
+	case !ok: // the connection, not the statement
+		e.Code, e.Message = growth.Unavailable, "the database cannot be reached"
+	case pqErr.Code.Class() == "57" || pqErr.Code.Class() == "08" || pqErr.Code.Class() == "53" || pqErr.Code.Class() == "40":
+		e.Code, e.Message = growth.Unavailable, "the database is busy or restarting"
+	case pqErr.Code.Name() == "unique_violation":
+		e.Code = growth.Conflict
+	}
+	return e
+}
+
+func violates(err error, constraint string) bool {
+	pqErr, ok := errors.AsType[*pq.Error](err)
+	return ok && pqErr.Constraint == constraint
+}
+
+// Scoped is the store as one workspace sees it: every query of it is bound to that workspace.
+type Scoped struct {
+	s  *Store
+	ws growth.WorkspaceID
+}
+
+// In binds the store to a workspace.
+func (s *Store) In(ws growth.WorkspaceID) Scoped { return Scoped{s: s, ws: ws} }
+
+// Page asks for a part of a list, newest first.
+type Page struct {
+	Limit  int    // 1 to 200; 0 means 50
+	Cursor string // id of the last one of the page before; empty: from the newest
+}
+
+func (p Page) limit() int {
+	if p.Limit <= 0 {
+		return 50
+	}
+	return min(p.Limit, 200)
+}
+
+// before turns the cursor into an upper bound for ids: UUIDv7 sort by time.
+func (p Page) before() string {
+	if p.Cursor == "" {
+		return "ffffffff-ffff-ffff-ffff-ffffffffffff"
+	}
+	return p.Cursor
+}
+
+func nullString(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+
+func nullJSON(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"time"
+
+	growth "github.com/zakibelm/astrogrowth"
+)
+
+type workspaceRow struct {
+	ID        growth.WorkspaceID `db:"id"`
+	Slug      string             `db:"slug"`
+	Name      string             `db:"name"`
+	Settings  []byte             `db:"settings"`
+	CreatedAt time.Time          `db:"created_at"`
+}
+
+func (r workspaceRow) workspace() (growth.Workspace, error) {
+	w := growth.Workspace{ID: r.ID, Slug: r.Slug, Name: r.Name, CreatedAt: r.CreatedAt.UTC()}
+	if err := json.Unmarshal(r.Settings, &w.Settings); err != nil {
+		return w, wrap("workspace settings", err)
+	}
+	return w, nil
+}
+
+// EnsureWorkspace returns the workspace with this slug and makes it when there is none.
+func (s *Store) EnsureWorkspace(ctx context.Context, slug, name string) (growth.Workspace, error) {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails, by its documentation
+	if _, err := s.db.ExecContext(ctx, `
+		INSERT INTO workspaces (id, slug, name, secret) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (slug) DO NOTHING`, growth.NewID(), slug, name, secret); err != nil {
+		return growth.Workspace{}, wrap("ensure workspace", err)
+	}
+	return s.WorkspaceBySlug(ctx, slug)
+}
+
+// WorkspaceBySlug returns the workspace with this slug, or a NotFound error.
+func (s *Store) WorkspaceBySlug(ctx context.Context, slug string) (growth.Workspace, error) {
+	var r workspaceRow
+	if err := s.db.GetContext(ctx, &r, `
+		SELECT id, slug, name, settings, created_at FROM workspaces WHERE slug = $1`, slug); err != nil {
+		return growth.Workspace{}, wrap("workspace", err)
+	}
+	return r.workspace()
+}
+
+// Workspace returns the workspace itself.
+func (sc Scoped) Workspace(ctx context.Context) (growth.Workspace, error) {
+	var r workspaceRow
+	if err := sc.s.db.GetContext(ctx, &r, `
+		SELECT id, slug, name, settings, created_at FROM workspaces WHERE id = $1`, sc.ws); err != nil {
+		return growth.Workspace{}, wrap("workspace", err)
+	}
+	return r.workspace()
+}
+
+// Workspaces lists every workspace of the agency, by slug.
+func (s *Store) Workspaces(ctx context.Context) ([]growth.Workspace, error) {
+	var rows []workspaceRow
+	if err := s.db.SelectContext(ctx, &rows, `
+		SELECT id, slug, name, settings, created_at FROM workspaces ORDER BY slug LIMIT 1000`); err != nil {
+		return nil, wrap("workspaces", err)
+	}
+	out := make([]growth.Workspace, 0, len(rows))
+	for _, r := range rows {
+		w, err := r.workspace()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// SetSettings replaces the workspace's settings.
+func (sc Scoped) SetSettings(ctx context.Context, settings growth.WorkspaceSettings) error {
+	b, err := json.Marshal(settings)
+	if err != nil {
+		return wrap("set settings", err)
+	}
+	_, err = sc.s.db.ExecContext(ctx, `UPDATE workspaces SET settings = $2 WHERE id = $1`, sc.ws, b)
+	return wrap("set settings", err)
+}
+
+// CallbackSecret returns the 32 bytes that sign this workspace's callbacks.
+func (sc Scoped) CallbackSecret(ctx context.Context) ([]byte, error) {
+	var b []byte
+	err := sc.s.db.GetContext(ctx, &b, `SELECT secret FROM workspaces WHERE id = $1`, sc.ws)
+	return b, wrap("callback secret", err)
+}
