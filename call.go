@@ -84,6 +84,7 @@ type Call struct {
 	Decision   Decision    `json:"decision"`
 	Usage      Usage       `json:"usage"`
 	Cost       Money       `json:"cost"`
+	Prices     string      `json:"price_version,omitempty"` // the price list behind a priced cost
 	WaitMS     int64       `json:"wait_ms"`
 	LatencyMS  int64       `json:"latency_ms"`
 	Generation string      `json:"generation_id,omitempty"` // the provider's own id of the request

@@ -135,7 +135,11 @@ func (s Server) listenError(err error) error {
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &timedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+			// A copy: the server looks into its own request's body to find out whether it was read to its end, and closes
+			// the connection when it was not. Behind a wrapper it would take the rest for the next request.
+			body := &timedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+			r = r.WithContext(r.Context())
+			r.Body = body
 		}
 		next.ServeHTTP(w, r)
 	})
