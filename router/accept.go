@@ -62,6 +62,12 @@ func withFault(messages []growth.Message, r *refusedAnswer) []growth.Message {
 			"\nAnswer the first request again, with nothing but the corrected JSON."})
 }
 
+// withSchema asks in words for what a model cannot be held to by its host. The answer is checked here either way.
+func withSchema(messages []growth.Message, schema json.RawMessage) []growth.Message {
+	out := append([]growth.Message(nil), messages...)
+	return append(out, growth.Message{Role: "system", Content: "Answer with one JSON value and nothing else. It must fit this JSON Schema:\n" + string(schema)})
+}
+
 // mend removes what models put around JSON.
 func mend(text string) string {
 	t := strings.TrimSpace(text)

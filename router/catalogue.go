@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/zakibelm/astrogrowth/providers"
 )
 
 // CatalogueEvery is how often the providers' lists of models are read.
@@ -15,8 +17,9 @@ const CatalogueEvery = 4 * time.Hour
 // everything; a model that the provider called gone is out until its list names it again.
 type catalogue struct {
 	mu     sync.RWMutex
-	served map[string]map[string]bool // provider, slug
-	out    map[string]bool            // provider/slug
+	served map[string]map[string]providers.Model // provider, slug
+	at     map[string]time.Time                  // when a provider's list was read
+	out    map[string]bool                       // provider/slug
 }
 
 func (c *catalogue) serves(provider, slug string) bool {
@@ -26,7 +29,27 @@ func (c *catalogue) serves(provider, slug string) bool {
 		return false
 	}
 	list, ok := c.served[provider]
-	return !ok || list[slug]
+	if !ok {
+		return true
+	}
+	_, ok = list[slug]
+	return ok
+}
+
+// structured says whether a model's hosts enforce a schema. What nobody knows is tried.
+func (c *catalogue) structured(provider, slug string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	m, ok := c.served[provider][slug]
+	return m.Structured || !ok
+}
+
+// model is a model's entry in its provider's list, and when that was read.
+func (c *catalogue) model(provider, slug string) (providers.Model, time.Time, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	m, ok := c.served[provider][slug]
+	return m, c.at[provider], ok
 }
 
 func (c *catalogue) gone(provider, slug string) {
@@ -38,14 +61,14 @@ func (c *catalogue) gone(provider, slug string) {
 	c.out[provider+"/"+slug] = true
 }
 
-func (c *catalogue) learn(provider string, slugs map[string]bool) {
+func (c *catalogue) learn(provider string, models map[string]providers.Model) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.served == nil {
-		c.served = map[string]map[string]bool{}
+		c.served, c.at = map[string]map[string]providers.Model{}, map[string]time.Time{}
 	}
-	c.served[provider] = slugs
-	for s := range slugs {
+	c.served[provider], c.at[provider] = models, time.Now()
+	for s := range models {
 		delete(c.out, provider+"/"+s)
 	}
 }
@@ -75,11 +98,11 @@ func (r *Router) LearnCatalogues(ctx context.Context) map[string]error {
 			faults[name] = err
 			continue
 		}
-		slugs := make(map[string]bool, len(models))
+		bySlug := make(map[string]providers.Model, len(models))
 		for _, m := range models {
-			slugs[m.ID] = true
+			bySlug[m.ID] = m
 		}
-		r.catalogue.learn(name, slugs)
+		r.catalogue.learn(name, bySlug)
 	}
 	return faults
 }

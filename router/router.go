@@ -249,18 +249,29 @@ func (r *Router) cached(ctx context.Context, route Route, req Request, began tim
 	}
 	// Equal requests in flight at once in this process are made once. The flight belongs to the first caller's context;
 	// when that caller leaves, the others make their own walk.
-	ran := false
-	v, err, _ := r.flights.Do(key.Digest, func() (any, error) {
-		ran = true
+	var ran atomic.Bool
+	flight := r.flights.DoChan(key.Digest, func() (any, error) {
+		ran.Store(true)
 		if r.cfg.Stats != nil {
 			r.cfg.Stats.Miss(req.Workspace, req.Task)
 		}
 		a, err := r.walk(ctx, route, req, began)
 		return r.keep(ctx, key, route, a, err)
 	})
-	a, _ := v.(Answer)
+	var res singleflight.Result
+	select {
+	case res = <-flight:
+	case <-ctx.Done():
+		if !ran.Load() { // somebody else's flight may take longer than this caller can wait
+			w := &walker{}
+			return Answer{}, w.end(w.ended(ctx))
+		}
+		res = <-flight // our own: it ends with our context
+	}
+	a, _ := res.Val.(Answer)
+	err = res.Err
 	switch {
-	case ran:
+	case ran.Load():
 		return a, err
 	case err == nil:
 		return r.hit(req, entryOf(a), began), nil

@@ -197,10 +197,10 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 	}
 	callCtx, cancel := context.WithTimeout(ctx, w.route.CallTimeout)
 	defer cancel()
-	resp, err := p.Complete(callCtx, w.request(slug, messages))
+	resp, err := p.Complete(callCtx, w.request(p.Name(), slug, messages))
 	row.LatencyMS = time.Since(row.StartedAt).Milliseconds()
 	row.Usage, row.Generation, row.Simulated = resp.Usage, resp.Generation, resp.Simulated
-	row.Cost = costOf(p.Name(), slug, resp, err)
+	row.Cost, row.Prices = w.r.costOf(p.Name(), slug, resp, err)
 	text := resp.Text
 	if err == nil {
 		text, err = w.accept(resp)
@@ -218,11 +218,14 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 	}, err
 }
 
-func (w *walker) request(slug string, messages []growth.Message) providers.Request {
+func (w *walker) request(provider, slug string, messages []growth.Message) providers.Request {
 	s := w.req.Sampling
 	out := providers.Request{
 		Model: slug, Messages: messages, Temperature: w.route.Temperature, TopP: s.TopP, MaxTokens: w.route.MaxTokens, Stop: s.Stop,
 		Schema: w.req.Schema, SchemaName: w.req.SchemaName, ZeroRetention: w.req.Privacy == growth.PrivacyZeroRetention, RequestID: w.req.RequestID,
+	}
+	if w.req.Schema != nil && !w.r.catalogue.structured(provider, slug) {
+		out.Schema, out.Messages = nil, withSchema(messages, w.req.Schema)
 	}
 	if s.Temperature != nil {
 		out.Temperature = s.Temperature
@@ -233,31 +236,42 @@ func (w *walker) request(slug string, messages []growth.Message) providers.Reque
 	return out
 }
 
-// costOf is what a request cost: what the provider reported, else tokens times price, else unknown. A request that was
-// turned down before any work (no tokens, a definite refusal) cost nothing.
-func costOf(provider, slug string, resp providers.Response, err error) growth.Money {
+// costOf is what a request cost: what the provider reported, else tokens times price, else unknown; and the name of the
+// price list that was used. A request that was turned down before any work cost nothing.
+func (r *Router) costOf(provider, slug string, resp providers.Response, err error) (growth.Money, string) {
 	if resp.CostUSD != nil {
-		return growth.USD(*resp.CostUSD, growth.CostReported)
+		return growth.USD(*resp.CostUSD, growth.CostReported), ""
 	}
-	if err != nil && !resp.UsageKnown {
-		switch growth.CodeOf(err) {
-		case growth.Throttled, growth.Exhausted, growth.KeyRejected, growth.ModelGone, growth.Invalid, growth.TooLarge, growth.TooLong:
-			return growth.USD(noMoney, growth.CostPriced)
-		default: // it may have worked and broken afterwards
-			if price, ok := providers.PriceOf(provider, slug); ok && free(price) {
-				return growth.USD(noMoney, growth.CostPriced)
-			}
-			return growth.UnknownMoney("USD")
-		}
-	}
-	price, ok := providers.PriceOf(provider, slug)
+	price, list, ok := r.price(provider, slug)
 	switch {
-	case ok && free(price):
-		return growth.USD(noMoney, growth.CostPriced)
+	case ok && free(price), err != nil && !resp.UsageKnown && turnedAway(growth.CodeOf(err), resp):
+		return growth.USD(noMoney, growth.CostPriced), list
 	case !ok || !resp.UsageKnown:
-		return growth.UnknownMoney("USD")
+		return growth.UnknownMoney("USD"), ""
 	}
-	return growth.USD(price.Cost(resp.Usage), growth.CostPriced)
+	return growth.USD(price.Cost(resp.Usage), growth.CostPriced), list
+}
+
+// price is a model's price by the provider's live list, else by the list that ships with the program.
+func (r *Router) price(provider, slug string) (price providers.Price, list string, ok bool) {
+	if m, at, known := r.catalogue.model(provider, slug); known && m.PriceKnown {
+		return m.Price, "live " + at.UTC().Format(time.DateOnly), true
+	}
+	price, ok = providers.PriceOf(provider, slug)
+	return price, providers.PriceVersion, ok
+}
+
+// turnedAway says whether a failure proves that no model began to work. Any other failure may have cost money.
+func turnedAway(code growth.Code, resp providers.Response) bool {
+	switch code {
+	case growth.Throttled, growth.Exhausted, growth.KeyRejected, growth.ModelGone, growth.Invalid, growth.TooLarge, growth.TooLong:
+		return true
+	case growth.Refused:
+		return resp.FinishReason == ""
+	case growth.Internal, growth.NotFound, growth.Conflict, growth.Forbidden, growth.Unauthorized, growth.Uncertain,
+		growth.Malformed, growth.Unavailable, growth.Canceled:
+	}
+	return false
 }
 
 // detail is the part of a failure that may be shown: never the cause's own text, which may hold a prompt.
@@ -318,7 +332,7 @@ func (w *walker) exhausted(ctx context.Context) error {
 			skipped++
 		}
 	}
-	for _, lasting := range []growth.Code{growth.Refused, growth.TooLong} {
+	for _, lasting := range []growth.Code{growth.Refused, growth.TooLong, growth.Malformed} {
 		if asked > 0 && codes[lasting] == asked && skipped == 0 {
 			e.Code, e.Message = lasting, "every candidate that could be asked turned the request down"
 			return out

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -30,6 +31,7 @@ type callRow struct {
 	Reasoning  int                 `db:"reasoning_tokens"`
 	Cost       decimal.NullDecimal `db:"cost_usd"`
 	Provenance growth.Provenance   `db:"provenance"`
+	Prices     string              `db:"price_version"`
 	WaitMS     int64               `db:"wait_ms"`
 	LatencyMS  int64               `db:"latency_ms"`
 	Generation string              `db:"generation_id"`
@@ -38,8 +40,8 @@ type callRow struct {
 }
 
 const callColumns = `id, job_id, step, task_type, provider, model, status, code, detail, decision, prompt_tokens,
-	completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, wait_ms, latency_ms, generation_id,
-	simulated, started_at`
+	completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, price_version, wait_ms, latency_ms,
+	generation_id, simulated, started_at`
 
 func (r callRow) call() growth.Call {
 	c := growth.Call{
@@ -49,7 +51,7 @@ func (r callRow) call() growth.Call {
 			PromptTokens: r.Prompt, CompletionTokens: r.Completion, TotalTokens: r.Prompt + r.Completion,
 			CachedTokens: r.Cached, ReasoningTokens: r.Reasoning,
 		},
-		Cost: growth.UnknownMoney("USD"), WaitMS: r.WaitMS, LatencyMS: r.LatencyMS, Generation: r.Generation,
+		Cost: growth.UnknownMoney("USD"), Prices: r.Prices, WaitMS: r.WaitMS, LatencyMS: r.LatencyMS, Generation: r.Generation,
 		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(),
 	}
 	if r.Cost.Valid {
@@ -103,16 +105,18 @@ func (tx *Tx) SaveCalls(ctx context.Context, calls []growth.Call, fence int64) e
 	ids, wss, jobs, steps, tasks := make([]string, n), make([]string, n), make([]sql.NullString, n), make([]string, n), make([]string, n)
 	provs, models, statuses, codes, details, decisions := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	pt, ct, cat, rt, waits, lats := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	costs, sources, gens, sims, starts := make([]sql.NullString, n), make([]string, n), make([]string, n), make([]bool, n), make([]string, n)
+	costs, sources, prices := make([]sql.NullString, n), make([]string, n), make([]string, n)
+	gens, sims, starts := make([]string, n), make([]bool, n), make([]string, n)
 	for i, c := range calls {
 		ids[i], wss[i], jobs[i], steps[i], tasks[i] = string(c.ID), string(c.Workspace), nullString(string(c.JobID)), c.Step, string(c.Task)
-		provs[i], models[i], codes[i], details[i], decisions[i] = c.Provider, c.Model, c.Code, c.Detail, string(c.Decision)
+		provs[i], models[i], codes[i], decisions[i] = c.Provider, c.Model, c.Code, string(c.Decision)
+		details[i], gens[i] = strings.ReplaceAll(c.Detail, "\x00", ""), strings.ReplaceAll(c.Generation, "\x00", "")
 		statuses[i] = string(c.Status)
 		if c.Status == "" {
 			statuses[i] = "skipped"
 		}
 		pt[i], ct[i], cat[i], rt[i] = int64(c.Usage.PromptTokens), int64(c.Usage.CompletionTokens), int64(c.Usage.CachedTokens), int64(c.Usage.ReasoningTokens)
-		waits[i], lats[i], gens[i], sims[i] = c.WaitMS, c.LatencyMS, c.Generation, c.Simulated
+		waits[i], lats[i], sims[i], prices[i] = c.WaitMS, c.LatencyMS, c.Simulated, c.Prices
 		starts[i], sources[i] = c.StartedAt.UTC().Format(time.RFC3339Nano), string(growth.CostUnknown)
 		if c.Cost.USD != nil {
 			costs[i], sources[i] = nullString(c.Cost.USD.String()), string(c.Cost.Provenance)
@@ -122,21 +126,22 @@ func (tx *Tx) SaveCalls(ctx context.Context, calls []growth.Call, fence int64) e
 		pq.Array(ids), pq.Array(wss), pq.Array(jobs), pq.Array(steps), pq.Array(tasks), pq.Array(provs), pq.Array(models),
 		pq.Array(statuses), pq.Array(codes), pq.Array(details), pq.Array(decisions), pq.Array(pt), pq.Array(ct), pq.Array(cat),
 		pq.Array(rt), pq.Array(costs), pq.Array(sources), pq.Array(waits), pq.Array(lats), pq.Array(gens), pq.Array(sims),
-		pq.Array(starts))
+		pq.Array(starts), pq.Array(prices))
 	return wrap("save calls", err)
 }
 
 const saveCallsQuery = `
 	INSERT INTO calls (fence, id, workspace_id, job_id, step, task_type, provider, model, status, code, detail, decision,
 		prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, wait_ms, latency_ms,
-		generation_id, simulated, started_at)
+		generation_id, simulated, started_at, price_version)
 	SELECT $1::bigint, * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
 		$9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[], $15::int[], $16::int[],
-		$17::numeric[], $18::text[], $19::bigint[], $20::bigint[], $21::text[], $22::boolean[], $23::timestamptz[])
+		$17::numeric[], $18::text[], $19::bigint[], $20::bigint[], $21::text[], $22::boolean[], $23::timestamptz[], $24::text[])
 	ON CONFLICT (id) DO UPDATE SET status = excluded.status, code = excluded.code, detail = excluded.detail,
 		decision = excluded.decision, prompt_tokens = excluded.prompt_tokens, model = excluded.model,
 		completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
 		reasoning_tokens = excluded.reasoning_tokens, cost_usd = excluded.cost_usd, provenance = excluded.provenance,
+		price_version = excluded.price_version,
 		latency_ms = excluded.latency_ms, generation_id = excluded.generation_id, simulated = excluded.simulated
 	WHERE calls.status IN ('started', 'unknown')`
 

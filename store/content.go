@@ -217,6 +217,9 @@ func (sc Scoped) ContentHash(ctx context.Context, id growth.ContentID) (hash str
 
 // EditContent replaces the text. Whatever was approved before, the new text has to be approved again.
 func (sc Scoped) EditContent(ctx context.Context, c growth.Content, by string) (growth.Content, error) {
+	if _, err := sc.Content(ctx, c.ID); err != nil {
+		return c, err
+	}
 	err := sc.s.InTx(ctx, func(tx *Tx) error {
 		checks, err := json.Marshal(c.Checks)
 		if err != nil {
@@ -224,8 +227,8 @@ func (sc Scoped) EditContent(ctx context.Context, c growth.Content, by string) (
 		}
 		err = tx.tx.GetContext(ctx, &c.Version, `
 			UPDATE contents SET title = $3, body = $4, hashtags = $5, hash = $6, score = $7, checks = $8, version = version + 1,
-				approved_hash = NULL, approved_by = NULL, updated_at = now(),
-				status = CASE WHEN hash = $6 THEN status ELSE 'in_review' END
+				approved_hash = CASE WHEN hash = $6 THEN approved_hash END, approved_by = CASE WHEN hash = $6 THEN approved_by END,
+				updated_at = now(), status = CASE WHEN hash = $6 THEN status ELSE 'in_review' END
 			WHERE id = $1 AND workspace_id = $2 AND status IN ('draft', 'in_review', 'approved', 'rejected')
 			RETURNING version`, c.ID, sc.ws, c.Title, c.Body, pq.Array(c.Hashtags), c.Hash, c.Score, checks)
 		if errors.Is(err, sql.ErrNoRows) {

@@ -113,12 +113,21 @@ func (s *Store) Claim(ctx context.Context, id growth.JobID, epoch int, worker st
 		Steps    []byte         `db:"steps"`
 	}
 	err = s.db.GetContext(ctx, &r, `
+		WITH old AS (
+			SELECT id AS old_id, state AS old_state FROM jobs
+			WHERE id = $1 AND epoch = $2 AND NOT cancel_requested
+			  AND (state IN ('queued', 'scheduled', 'retrying') OR (state = 'waiting' AND run_at <= now() + interval '1 second')
+			       OR (state = 'running' AND lease_until < now() AND attempts < max_attempts
+			           AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id AND p.state = 'publishing')))
+			FOR UPDATE
+		), orphans AS (
+			UPDATE calls SET status = 'unknown', code = 'worker_lost' FROM old
+			WHERE calls.job_id = old_id AND old_state = 'running' AND calls.status = 'started'
+		)
 		UPDATE jobs SET state = 'running', fence = fence + 1, attempts = attempts + 1, worker = $3,
 			lease_until = now() + $4 * interval '1 millisecond', dispatched_at = coalesce(dispatched_at, now()),
 			waiting_reason = NULL, waiting_until = NULL, updated_at = now()
-		WHERE id = $1 AND epoch = $2 AND NOT cancel_requested
-		  AND (state IN ('queued', 'scheduled', 'retrying') OR (state = 'waiting' AND run_at <= now() + interval '1 second')
-		       OR (state = 'running' AND lease_until < now()))
+		FROM old WHERE id = old_id
 		RETURNING `+jobColumns+`, fence, timeout_s, lead_id,
 			(SELECT jsonb_object_agg(name, result) FROM job_steps WHERE job_id = jobs.id) AS steps`,
 		id, epoch, worker, lease.Milliseconds())
@@ -170,7 +179,8 @@ func (s *Store) SaveStep(ctx context.Context, id growth.JobID, fence int64, name
 			return err
 		}
 		if _, err := tx.tx.ExecContext(ctx, `
-			INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, $2, $3, $4)`, id, name, []byte(result), fence); err != nil {
+			INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (job_id, name) DO NOTHING`, id, name, withoutNUL(result), fence); err != nil {
 			return wrap("save step", err)
 		}
 		return tx.SaveCalls(ctx, calls, fence)

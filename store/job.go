@@ -121,10 +121,27 @@ func (tx *Tx) accept(ctx context.Context, ws growth.WorkspaceID, jobs []NewJob) 
 		}
 		out[i].ID = jobs[i].ID
 	}
+	if err := tx.lockJobKeys(ctx, ws, jobs); err != nil {
+		return nil, err
+	}
 	if err := tx.insertJobs(ctx, ws, jobs, out); err != nil {
 		return nil, err
 	}
 	return out, tx.claimKeys(ctx, ws, jobs, out)
+}
+
+// lockJobKeys takes the keys of a batch in one order everywhere, so that two batches cannot wait for each other.
+func (tx *Tx) lockJobKeys(ctx context.Context, ws growth.WorkspaceID, jobs []NewJob) error {
+	var names []string
+	for _, j := range jobs {
+		if j.UniqueKey != "" {
+			names = append(names, "unique\x1f"+string(j.Type)+"\x1f"+j.UniqueKey)
+		}
+		if j.IdempotencyKey != "" {
+			names = append(names, "idempotency\x1f"+j.IdempotencyKey)
+		}
+	}
+	return tx.lockNames(ctx, ws, names)
 }
 
 // insertJobs writes all rows in one statement; the arrays keep its text the same for every batch size.
@@ -181,7 +198,7 @@ func (tx *Tx) insertJobs(ctx context.Context, ws growth.WorkspaceID, jobs []NewJ
 }
 
 func acceptFault(err error) error {
-	if violates(err, "jobs_campaign_id_fkey") {
+	if violates(err, "jobs_campaign") || violates(err, "leads_campaign") || violates(err, "contents_campaign") {
 		return growth.InvalidField("store.accept", "campaign_id", "there is no such campaign in this workspace")
 	}
 	return wrap("accept", err)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/lib/pq"
@@ -100,14 +99,10 @@ func (tx *Tx) lockKeys(ctx context.Context, ws growth.WorkspaceID, puts []LeadPu
 	var names []string
 	for _, p := range puts {
 		for _, k := range p.Keys {
-			names = append(names, string(ws)+"\x1f"+k.Kind+"\x1f"+k.Value)
+			names = append(names, "lead\x1f"+k.Kind+"\x1f"+k.Value)
 		}
 	}
-	slices.Sort(names)
-	_, err := tx.tx.ExecContext(ctx, `
-		SELECT count(pg_advisory_xact_lock(h)) FROM (
-			SELECT DISTINCT hashtextextended(n, 1) AS h FROM unnest($1::text[]) AS n ORDER BY h) AS l`, pq.Array(names))
-	return wrap("lock lead keys", err)
+	return tx.lockNames(ctx, ws, names)
 }
 
 func (tx *Tx) putLead(ctx context.Context, ws growth.WorkspaceID, p LeadPut, same func(old, update growth.Lead) bool,

@@ -93,6 +93,12 @@ func (w *LedgerWriter) write(batch []growth.Call) {
 		if err == nil {
 			return
 		}
+		if growth.CodeOf(err) != growth.Unavailable && len(batch) > 1 { // one bad row must not take the good ones along
+			for i := range batch {
+				w.write(batch[i : i+1])
+			}
+			return
+		}
 		if growth.CodeOf(err) != growth.Unavailable || ctx.Err() != nil {
 			w.log.Error().Err(err).Int("calls", len(batch)).Msg("ledger rows lost")
 			return

@@ -62,8 +62,9 @@ func (sc Scoped) PutAccount(ctx context.Context, a growth.Account, seal func(gro
 		// Jobs that waited for this account go on.
 		_, err = tx.tx.ExecContext(ctx, `
 			UPDATE jobs SET state = 'queued', run_at = now(), epoch = epoch + 1, dispatched_at = NULL, updated_at = now()
-			FROM publications p WHERE p.job_id = jobs.id AND p.account_id = $1
-			  AND jobs.state = 'waiting' AND jobs.waiting_reason = 'reconnect'`, id)
+			WHERE workspace_id = $1 AND type = 'linkedin-publish' AND state = 'waiting' AND waiting_reason = 'reconnect'
+			  AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id AND p.account_id <> $2)
+			  AND coalesce(nullif(input->>'account_id', ''), $2::text) = $2::text`, sc.ws, string(id))
 		return wrap("resume jobs", err)
 	})
 	return saved, err
@@ -136,7 +137,8 @@ func (r publicationRow) publication() growth.Publication {
 	return p
 }
 
-// PreparePublication makes the publication of a publish job, or returns the one that the job has already.
+// PreparePublication makes the publication of a publish job, or returns the one that the job has already. One that has
+// not been sent takes the text as it is now: it may have been edited and approved again while the job waited.
 func (s *Store) PreparePublication(ctx context.Context, p growth.Publication, post growth.Post, postHash string, allowRepeat bool) (growth.Publication, error) {
 	b, err := json.Marshal(post)
 	if err != nil {
@@ -146,7 +148,11 @@ func (s *Store) PreparePublication(ctx context.Context, p growth.Publication, po
 	err = s.db.GetContext(ctx, &r, `
 		INSERT INTO publications (id, workspace_id, job_id, content_id, account_id, state, post, content_hash, post_hash, allow_repeat)
 		VALUES ($1, $2, $3, $4, $5, 'ready', $6, $7, $8, $9)
-		ON CONFLICT (job_id) DO UPDATE SET updated_at = now()
+		ON CONFLICT (job_id) DO UPDATE SET updated_at = now(),
+			post         = CASE WHEN publications.state = 'ready' THEN excluded.post ELSE publications.post END,
+			account_id   = CASE WHEN publications.state = 'ready' THEN excluded.account_id ELSE publications.account_id END,
+			content_hash = CASE WHEN publications.state = 'ready' THEN excluded.content_hash ELSE publications.content_hash END,
+			post_hash    = CASE WHEN publications.state = 'ready' THEN excluded.post_hash ELSE publications.post_hash END
 		RETURNING `+publicationColumns,
 		growth.NewID(), p.Workspace, p.JobID, p.ContentID, p.AccountID, b, p.ContentHash, postHash, allowRepeat)
 	return r.publication(), wrap("prepare publication", err)
@@ -165,11 +171,12 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 			publicationRow
 			Resent       bool           `db:"resent"`
 			ApprovedHash sql.NullString `db:"approved_hash"`
+			PresentHash  sql.NullString `db:"present_hash"`
 			Status       sql.NullString `db:"content_status"`
 		}
 		if err := tx.tx.GetContext(ctx, &p, `
 			SELECT p.id, p.workspace_id, p.job_id, p.content_id, p.account_id, p.state, p.post, p.content_hash, p.urn, p.url,
-				p.error, p.simulated, p.published_at, p.created_at, p.resent, c.approved_hash, c.status AS content_status
+				p.error, p.simulated, p.published_at, p.created_at, p.resent, c.approved_hash, c.hash AS present_hash, c.status AS content_status
 			FROM publications p LEFT JOIN contents c ON c.id = p.content_id
 			WHERE p.job_id = $1 FOR UPDATE OF p`, job.ID); err != nil {
 			return wrap("claim publication", err)
@@ -177,11 +184,9 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		if p.State != growth.PublicationReady {
 			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the publication is %s", p.State)
 		}
-		if p.ContentID.Valid && (p.ApprovedHash.String != p.ContentHash || p.Status.String == string(growth.ContentRejected)) {
+		approved := p.Status.String == string(growth.ContentApproved) || p.Status.String == string(growth.ContentScheduled)
+		if p.ContentHash != "" && (!approved || p.ApprovedHash.String != p.ContentHash || p.PresentHash.String != p.ContentHash) {
 			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content was changed or is not approved")
-		}
-		if err := tx.postingWindow(ctx, p.AccountID, spacing, perDay); err != nil {
-			return err
 		}
 		_, err := tx.tx.ExecContext(ctx, `
 			UPDATE publications SET state = 'publishing', fence = $2, sent_at = now(), updated_at = now() WHERE id = $1`, p.ID, fence)
@@ -190,6 +195,9 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		}
 		if err != nil {
 			return wrap("claim publication", err)
+		}
+		if err := tx.postingWindow(ctx, p.publication(), spacing, perDay); err != nil {
+			return err // and the claim is rolled back
 		}
 		if err := tx.contentStatus(ctx, p.publication(), growth.ContentPublishing); err != nil {
 			return err
@@ -202,8 +210,8 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 
 // postingWindow keeps the account's limits: a pause between two posts and a number of posts in 24 hours. The advisory
 // lock serialises the claims of one account, so that two workers cannot both find the window open.
-func (tx *Tx) postingWindow(ctx context.Context, account growth.AccountID, spacing time.Duration, perDay int) error {
-	if _, err := tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 2))`, string(account)); err != nil {
+func (tx *Tx) postingWindow(ctx context.Context, p growth.Publication, spacing time.Duration, perDay int) error {
+	if _, err := tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 2))`, string(p.AccountID)); err != nil {
 		return wrap("lock account", err)
 	}
 	var w struct {
@@ -214,7 +222,7 @@ func (tx *Tx) postingWindow(ctx context.Context, account growth.AccountID, spaci
 	}
 	if err := tx.tx.GetContext(ctx, &w, `
 		SELECT max(sent_at) AS last, min(sent_at) AS first, count(*) AS n, now() AS now FROM publications
-		WHERE account_id = $1 AND sent_at > now() - interval '24 hours' AND state <> 'ready'`, account); err != nil {
+		WHERE account_id = $1 AND id <> $2 AND sent_at > now() - interval '24 hours' AND state <> 'ready'`, p.AccountID, p.ID); err != nil {
 		return wrap("posting window", err)
 	}
 	var wait time.Duration
@@ -361,6 +369,11 @@ func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, 
 	}
 	if err := tx.SettlePublication(ctx, job.ID, p); err != nil {
 		return err
+	}
+	if verdict == SettleSendAgain { // the person's newer word: an earlier wish to cancel is void
+		if _, err := tx.tx.ExecContext(ctx, `UPDATE jobs SET cancel_requested = false WHERE id = $1`, job.ID); err != nil {
+			return wrap("settle", err)
+		}
 	}
 	if _, err := tx.finishJob(ctx, job, o); err != nil || event == "" {
 		return err

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -134,10 +135,23 @@ func wrap(op string, err error) error {
 		e.Code, e.Message = growth.Unavailable, "the database cannot be reached"
 	case pqErr.Code.Class() == "57" || pqErr.Code.Class() == "08" || pqErr.Code.Class() == "53" || pqErr.Code.Class() == "40":
 		e.Code, e.Message = growth.Unavailable, "the database is busy or restarting"
+	case pqErr.Code.Class() == "22":
+		e.Code, e.Message = growth.Invalid, "a text holds a character that cannot be stored, such as NUL"
 	case pqErr.Code.Name() == "unique_violation":
 		e.Code = growth.Conflict
 	}
 	return e
+}
+
+// lockNames holds names of a workspace until the transaction ends, taken in one order.
+func (tx *Tx) lockNames(ctx context.Context, ws growth.WorkspaceID, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	_, err := tx.tx.ExecContext(ctx, `
+		SELECT count(pg_advisory_xact_lock(h)) FROM (
+			SELECT DISTINCT hashtextextended($1 || n, 1) AS h FROM unnest($2::text[]) AS n ORDER BY h) AS l`, string(ws), pq.Array(names))
+	return wrap("lock names", err)
 }
 
 func violates(err error, constraint string) bool {
@@ -181,5 +195,27 @@ func nullJSON(b []byte) any {
 	if len(b) == 0 {
 		return nil
 	}
-	return b
+	return withoutNUL(b)
+}
+
+// withoutNUL takes the escape \u0000 out of JSON: Postgres cannot store it, and what a model wrote and was paid for must
+// not be lost to it.
+func withoutNUL(b []byte) []byte {
+	if !bytes.Contains(b, []byte(`\u0000`)) {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\\' || i+1 >= len(b) {
+			out = append(out, b[i])
+			continue
+		}
+		if bytes.HasPrefix(b[i:], []byte(`\u0000`)) {
+			i += len(`\u0000`) - 1
+			continue
+		}
+		out = append(out, b[i], b[i+1])
+		i++
+	}
+	return out
 }

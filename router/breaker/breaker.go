@@ -69,7 +69,7 @@ type Change struct {
 // Status is a breaker as the API shows it.
 type Status struct {
 	State     State
-	Failures  int       // in the present window
+	Failures  int       // in the present window; of an open breaker those that opened it
 	Successes int       // in the present window
 	Until     time.Time // when an open breaker may be probed; zero unless open
 }
@@ -105,8 +105,7 @@ type one struct {
 	set   *Set
 	cb    atomic.Pointer[gobreaker.TwoStepCircuitBreaker[struct{}]]
 	until atomic.Int64 // unix nanoseconds
-	fails atomic.Int64
-	oks   atomic.Int64
+	fails atomic.Int64 // that opened it last
 }
 
 func (s *Set) get(name string) *one {
@@ -136,8 +135,11 @@ func (b *one) fresh(timeout time.Duration, armed *atomic.Bool) *gobreaker.TwoSte
 				return true
 			}
 			seen := int(c.TotalSuccesses + c.TotalFailures)
-			return int(c.ConsecutiveFailures) >= s.Failures ||
-				seen >= s.MinCalls && float64(c.TotalFailures) >= s.Rate*float64(seen)
+			trip := int(c.ConsecutiveFailures) >= s.Failures || seen >= s.MinCalls && float64(c.TotalFailures) >= s.Rate*float64(seen)
+			if trip {
+				b.fails.Store(int64(c.TotalFailures)) // an open breaker counts nothing; this is what opened it
+			}
+			return trip
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errForced) },
 		// Runs under gobreaker's lock: it may not ask the breaker anything, and it may not wait.
@@ -145,13 +147,13 @@ func (b *one) fresh(timeout time.Duration, armed *atomic.Bool) *gobreaker.TwoSte
 			if armed != nil && armed.Load() {
 				return // opened by force: others know already
 			}
-			b.changed(to, timeout, &self)
+			b.changed(to, timeout, armed != nil, &self)
 		},
 	})
 	return self
 }
 
-func (b *one) changed(to gobreaker.State, timeout time.Duration, self **gobreaker.TwoStepCircuitBreaker[struct{}]) {
+func (b *one) changed(to gobreaker.State, timeout time.Duration, forced bool, self **gobreaker.TwoStepCircuitBreaker[struct{}]) {
 	if b.cb.Load() != *self {
 		return // a late result of an object that was swapped out
 	}
@@ -160,12 +162,15 @@ func (b *one) changed(to gobreaker.State, timeout time.Duration, self **gobreake
 	case gobreaker.StateOpen:
 		c.State, c.Until = Open, time.Now().Add(timeout)
 		b.until.Store(c.Until.UnixNano())
+		if forced { // its time-out was what was left of another process's opening; the next one is a whole one
+			c.Until = time.Now().Add(b.set.jitter())
+			b.open(c.Until)
+		}
 	case gobreaker.StateHalfOpen:
 		c.State = HalfOpen
 	case gobreaker.StateClosed:
 		c.State = Closed
 		b.until.Store(0)
-		b.fails.Store(0)
 	}
 	select {
 	case b.set.changes <- c:
@@ -193,22 +198,19 @@ func (s *Set) Allow(names ...string) (done func(failed string, excluded bool), b
 	return func(failed string, excluded bool) {
 		once.Do(func() {
 			for i, n := range names {
-				s.report(n, dones[i], n == failed, excluded && n != failed)
+				report(dones[i], n == failed, excluded && n != failed)
 			}
 		})
 	}, "", time.Time{}
 }
 
-func (s *Set) report(name string, done func(error), failed, excluded bool) {
-	b := s.get(name)
+func report(done func(error), failed, excluded bool) {
 	switch {
 	case failed:
-		b.fails.Add(1)
 		done(errFailed)
 	case excluded:
 		done(errForced)
 	default:
-		b.oks.Add(1)
 		done(nil)
 	}
 }
@@ -219,10 +221,15 @@ func (s *Set) Force(name string, until time.Time) {
 	d := time.Until(until)
 	if d <= 0 {
 		b.until.Store(0)
-		b.fails.Store(0)
 		b.cb.Store(b.fresh(s.jitter(), nil))
 		return
 	}
+	b.open(until)
+}
+
+// open swaps in an object that is open until a moment.
+func (b *one) open(until time.Time) {
+	d := time.Until(until)
 	armed := new(atomic.Bool)
 	armed.Store(true)
 	cb := b.fresh(d, armed)
@@ -246,10 +253,12 @@ func (s *Set) Status() map[string]Status {
 	out := map[string]Status{}
 	for _, n := range s.Names() {
 		b := s.get(n)
-		st := Status{State: Closed, Failures: int(b.fails.Load()), Successes: int(b.oks.Load())}
-		switch b.cb.Load().State() {
+		cb := b.cb.Load()
+		state, counts := cb.State(), cb.Counts()
+		st := Status{State: Closed, Failures: int(counts.TotalFailures), Successes: int(counts.TotalSuccesses)}
+		switch state {
 		case gobreaker.StateOpen:
-			st.State, st.Until = Open, time.Unix(0, b.until.Load())
+			st.State, st.Failures, st.Until = Open, int(b.fails.Load()), time.Unix(0, b.until.Load())
 		case gobreaker.StateHalfOpen:
 			st.State = HalfOpen
 		case gobreaker.StateClosed:

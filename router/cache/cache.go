@@ -60,22 +60,33 @@ func NewKey(ws growth.WorkspaceID, task growth.TaskType, request any) (Key, erro
 	return Key{Workspace: ws, Task: task, Digest: hex.EncodeToString(sum[:])}, nil
 }
 
+// held is an entry in the process with the end of its life.
+type held struct {
+	Entry
+	until time.Time
+}
+
+// localTTL is how long an entry stays in the process before Redis is asked again.
+const localTTL = time.Minute
+
 // Cache holds both levels. It is safe for use by many goroutines.
 type Cache struct {
 	rdb   redis.UniversalClient
-	local *otter.Cache[string, Entry]
+	local *otter.Cache[string, held]
 	enc   *zstd.Encoder
 	dec   *zstd.Decoder
 }
 
 // New makes a cache over rdb.
 func New(rdb redis.UniversalClient) (*Cache, error) {
-	local, err := otter.New(&otter.Options[string, Entry]{
+	local, err := otter.New(&otter.Options[string, held]{
 		MaximumWeight: localBytes,
-		Weigher: func(k string, e Entry) uint32 {
+		Weigher: func(k string, e held) uint32 {
 			return uint32(len(k) + len(e.Text) + 256) //nolint:gosec // answers are bounded far below 4 GiB
 		},
-		ExpiryCalculator: otter.ExpiryWriting[string, Entry](time.Minute), // Redis is asked again after that
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, held]) time.Duration {
+			return max(min(time.Until(e.Value.until), localTTL), time.Millisecond)
+		}),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make local cache: %w", err)
@@ -100,18 +111,23 @@ func (c *Cache) Close() {
 // Get returns the entry under k.
 func (c *Cache) Get(ctx context.Context, k Key) (Entry, bool) {
 	name := k.redis()
-	if e, ok := c.local.GetIfPresent(name); ok {
-		return e, true
+	if h, ok := c.local.GetIfPresent(name); ok && time.Now().Before(h.until) {
+		return h.Entry, true
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
-	b, err := c.rdb.Get(ctx, name).Bytes()
-	if err != nil || len(b) == 0 {
+	var value *redis.StringCmd
+	var left *redis.DurationCmd
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		value, left = p.Get(ctx, name), p.PTTL(ctx, name)
+		return nil
+	})
+	if err != nil || value.Val() == "" || left.Val() <= 0 {
 		return Entry{}, false
 	}
-	e, ok := c.decode(b)
+	e, ok := c.decode([]byte(value.Val()))
 	if ok {
-		c.local.Set(name, e)
+		c.local.Set(name, held{e, time.Now().Add(left.Val())})
 	}
 	return e, ok
 }
@@ -127,7 +143,7 @@ func (c *Cache) Put(ctx context.Context, k Key, e Entry, ttl time.Duration) {
 	defer cancel()
 	name := k.redis()
 	if c.rdb.Set(ctx, name, b, ttl).Err() == nil {
-		c.local.Set(name, e)
+		c.local.Set(name, held{e, time.Now().Add(ttl)})
 	}
 }
 

@@ -30,6 +30,7 @@ CREATE TABLE campaigns (
     created_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX campaigns_name ON campaigns (workspace_id, name);
+CREATE UNIQUE INDEX campaigns_owned ON campaigns (workspace_id, id); -- what refers to a campaign names its workspace too
 
 -- A job exists when its row is committed; the queue entry is derived from the row and can be made again at any time.
 CREATE TABLE jobs (
@@ -59,13 +60,15 @@ CREATE TABLE jobs (
     unique_key       text,
     callback_url     text,
     metadata         jsonb,
-    campaign_id      uuid REFERENCES campaigns (id) ON DELETE SET NULL,
+    campaign_id      uuid,
     lead_id          uuid,
     trace_id         text NOT NULL DEFAULT '',
     simulated        boolean NOT NULL DEFAULT false,
     created_at       timestamptz NOT NULL DEFAULT now(),
     updated_at       timestamptz NOT NULL DEFAULT now(),
-    finished_at      timestamptz
+    finished_at      timestamptz,
+    CONSTRAINT jobs_campaign FOREIGN KEY (workspace_id, campaign_id) REFERENCES campaigns (workspace_id, id)
+        ON DELETE SET NULL (campaign_id)
 ) WITH (fillfactor = 80);
 
 CREATE INDEX jobs_outbox ON jobs (lane, workspace_id, run_at, id)
@@ -144,7 +147,7 @@ CREATE TABLE cache_days (
 CREATE TABLE leads (
     id           uuid PRIMARY KEY,
     workspace_id uuid NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
-    campaign_id  uuid REFERENCES campaigns (id) ON DELETE SET NULL,
+    campaign_id  uuid,
     number       bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     data         jsonb NOT NULL,
     fingerprint  text NOT NULL DEFAULT '', -- of what the stored score rests on
@@ -152,7 +155,9 @@ CREATE TABLE leads (
     grade        text NOT NULL DEFAULT '',
     priority     text NOT NULL DEFAULT '',
     created_at   timestamptz NOT NULL DEFAULT now(),
-    updated_at   timestamptz NOT NULL DEFAULT now()
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT leads_campaign FOREIGN KEY (workspace_id, campaign_id) REFERENCES campaigns (workspace_id, id)
+        ON DELETE SET NULL (campaign_id)
 );
 CREATE INDEX leads_newest ON leads (workspace_id, id DESC);
 CREATE INDEX leads_campaign ON leads (campaign_id, id DESC) WHERE campaign_id IS NOT NULL;
@@ -197,7 +202,7 @@ CREATE TABLE contents (
     number        bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     job_id        uuid REFERENCES jobs (id) ON DELETE SET NULL,
     lead_id       uuid REFERENCES leads (id) ON DELETE SET NULL,
-    campaign_id   uuid REFERENCES campaigns (id) ON DELETE SET NULL,
+    campaign_id   uuid,
     variant       int NOT NULL DEFAULT 1,
     version       int NOT NULL DEFAULT 1,
     title         text NOT NULL DEFAULT '',
@@ -216,7 +221,9 @@ CREATE TABLE contents (
     simulated     boolean NOT NULL DEFAULT false,
     created_at    timestamptz NOT NULL DEFAULT now(),
     updated_at    timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (job_id, variant)
+    UNIQUE (job_id, variant),
+    CONSTRAINT contents_campaign FOREIGN KEY (workspace_id, campaign_id) REFERENCES campaigns (workspace_id, id)
+        ON DELETE SET NULL (campaign_id)
 );
 CREATE INDEX contents_newest ON contents (workspace_id, id DESC);
 CREATE INDEX contents_review ON contents (workspace_id, status, id DESC);

@@ -1,0 +1,146 @@
+package testenv
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/lib/pq" // the driver, to make databases
+	"github.com/redis/go-redis/v9"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
+)
+
+// template is the migrated database that every Store is a copy of: copying takes a tenth of migrating.
+var template struct {
+	sync.Mutex
+	name string
+}
+
+// direct holds, for each Store that is open, a connection of its own to the same database.
+var direct sync.Map // *store.Store: *sql.DB
+
+// Store returns a store over a migrated database of its own, which is dropped when tb ends.
+func Store(tb testing.TB) *store.Store {
+	tb.Helper()
+	server := Postgres(tb)
+	from, err := templateOf(tb, server)
+	if err != nil {
+		tb.Fatalf("template database: %v", err)
+	}
+	name := "t_" + strings.ReplaceAll(growth.NewID(), "-", "")
+	if err := execute(server, `CREATE DATABASE `+name+` TEMPLATE `+from); err != nil {
+		tb.Fatalf("database for the test: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := execute(server, `DROP DATABASE `+name+` WITH (FORCE)`); err != nil {
+			tb.Errorf("drop the test's database: %v", err)
+		}
+	})
+	s, err := store.Open(tb.Context(), inDatabase(server, name), store.Options{MaxConns: 12})
+	if err != nil {
+		tb.Fatalf("open the test's database: %v", err)
+	}
+	db, err := sql.Open("postgres", inDatabase(server, name))
+	if err != nil {
+		tb.Fatalf("open the test's database: %v", err)
+	}
+	direct.Store(s, db)
+	tb.Cleanup(func() {
+		direct.Delete(s)
+		_ = db.Close()
+		_ = s.Close()
+	})
+	return s
+}
+
+// SQL returns a connection to the database of a Store, for what a test has to see or break behind the store's back.
+func SQL(tb testing.TB, s *store.Store) *sql.DB {
+	tb.Helper()
+	db, ok := direct.Load(s)
+	if !ok {
+		tb.Fatal("the store was not made by testenv.Store")
+	}
+	return db.(*sql.DB)
+}
+
+// Workspace makes a workspace that no other test has.
+func Workspace(tb testing.TB, s *store.Store) growth.Workspace {
+	tb.Helper()
+	slug := "w-" + growth.NewID()
+	w, err := s.EnsureWorkspace(tb.Context(), slug, "Workspace of "+tb.Name())
+	if err != nil {
+		tb.Fatalf("workspace: %v", err)
+	}
+	return w
+}
+
+// RedisClient returns a client of a Redis database of its own; see Redis.
+func RedisClient(tb testing.TB) redis.UniversalClient {
+	tb.Helper()
+	rdb, err := tasks.Redis(Redis(tb))
+	if err != nil {
+		tb.Fatalf("redis client: %v", err)
+	}
+	tb.Cleanup(func() { _ = rdb.Close() })
+	return rdb
+}
+
+// templateOf makes the migrated database once in the life of the test binary.
+func templateOf(tb testing.TB, server string) (string, error) {
+	tb.Helper()
+	template.Lock()
+	defer template.Unlock()
+	if template.name != "" {
+		return template.name, nil
+	}
+	name := fmt.Sprintf("template_%d_%s", os.Getpid(), strings.ReplaceAll(growth.NewID(), "-", "")[:12])
+	if err := execute(server, `CREATE DATABASE `+name); err != nil {
+		return "", err
+	}
+	suite(tb).atEnd(func() error { return execute(server, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`) })
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	s, err := store.Open(ctx, inDatabase(server, name), store.Options{MaxConns: 2})
+	if err != nil {
+		return "", err
+	}
+	_, err = s.Migrate(ctx)
+	_ = s.Close() // nobody may be connected to what is copied
+	if err != nil {
+		return "", err
+	}
+	template.name = name
+	return name, nil
+}
+
+// execute runs one statement on a connection of its own.
+func execute(server, statement string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second) // the test's own context may have ended
+	defer cancel()
+	db, err := sql.Open("postgres", server)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	_, err = db.ExecContext(ctx, statement)
+	return err
+}
+
+// inDatabase is the server's address with another database.
+func inDatabase(server, name string) string {
+	u, err := url.Parse(server)
+	if err != nil || u.Scheme == "" {
+		return server + " dbname=" + name // the last one of a word counts
+	}
+	u.Path = "/" + name
+	return u.String()
+}

@@ -1,0 +1,270 @@
+package store_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/store"
+)
+
+// owned is one of everything, as one workspace has it.
+type owned struct {
+	*bed
+	job      growth.JobID
+	lead     store.SavedLead
+	campaign store.Campaign
+	content  growth.Content
+	account  growth.Account
+	pub      growth.Publication
+	key      store.Key
+}
+
+func furnished(t *testing.T) owned {
+	t.Helper()
+	b := newBed(t)
+	o := owned{bed: b}
+	var err error
+	o.campaign, err = b.sc.EnsureCampaign(b.ctx, "spring")
+	b.must(err)
+	put := named("Chez A", "a.ca")
+	put.Campaign = o.campaign.ID
+	o.lead = b.put(put)[0]
+	o.job = b.qualify(o.lead.Lead.ID, 50, "f1")
+	b.must(b.s.StartCall(b.ctx, ended(started(b, o.job), "0.5"), 0))
+	b.exec(`INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, 'one', '1', 1)`, o.job)
+	b.must(b.s.AddCacheCounts(b.ctx, []store.CacheCount{{Workspace: b.ws.ID, Task: growth.TaskSimple, Hits: 3}}))
+	o.content = b.create("Bonjour", growth.ContentInReview)
+	o.account = b.account()
+	p := b.prepare(o.account, "Bonjour", nil, false)
+	_, err = b.claimPost(p)
+	b.must(err)
+	b.settle(p, growth.PublicationUnknown, store.Outcome{State: growth.JobWaiting, Waiting: growth.WaitOutcomeUnknown})
+	o.pub = b.publication(p.p.ID)
+	o.key, err = b.s.AddKey(b.ctx, store.Key{Workspace: b.ws.ID, Name: "k", Prefix: "ag_", Scopes: []string{"read"}}, []byte("hash"))
+	b.must(err)
+	return o
+}
+
+// absent says that a call found no such thing in its workspace.
+func absent(err error) (any, bool) { return err, growth.CodeOf(err) == growth.NotFound && err != nil }
+
+// nothing says that a list, or a sum, is empty.
+func nothing[T any](v T, err error) (any, bool) {
+	r := reflect.ValueOf(v)
+	switch r.Kind() {
+	case reflect.Slice, reflect.Map:
+		return []any{v, err}, err == nil && r.Len() == 0
+	default:
+		return []any{v, err}, err == nil && r.IsZero()
+	}
+}
+
+// theirs has, for each method of store.Scoped, what another workspace's ids must give.
+var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
+	"Job":          func(sc store.Scoped, o owned) (any, bool) { _, err := sc.Job(o.ctx, o.job); return absent(err) },
+	"CancelJob":    func(sc store.Scoped, o owned) (any, bool) { _, err := sc.CancelJob(o.ctx, o.job); return absent(err) },
+	"RetryJob":     func(sc store.Scoped, o owned) (any, bool) { return absent(sc.RetryJob(o.ctx, o.job)) },
+	"CallsOfJob":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CallsOfJob(o.ctx, o.job)) },
+	"StepsOfJob":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.StepsOfJob(o.ctx, o.job)) },
+	"Calls":        func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Calls(o.ctx, store.Page{})) },
+	"CountJobs":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountJobs(o.ctx)) },
+	"CountLeads":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountLeads(o.ctx)) },
+	"TallyCalls":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TallyCalls(o.ctx, time.Time{})) },
+	"Latencies":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Latencies(o.ctx, time.Time{})) },
+	"Attention":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Attention(o.ctx)) },
+	"Keys":         func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Keys(o.ctx)) },
+	"Accounts":     func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Accounts(o.ctx)) },
+	"Campaigns":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Campaigns(o.ctx, store.Page{})) },
+	"RankedLeads":  func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.RankedLeads(o.ctx, store.Ranked{})) },
+	"RecentBodies": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.RecentBodies(o.ctx, 10)) },
+	"RevokeKey":    func(sc store.Scoped, o owned) (any, bool) { return absent(sc.RevokeKey(o.ctx, o.key.ID)) },
+	"Lead": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Lead(o.ctx, o.lead.Lead.ID)
+		return absent(err)
+	},
+	"Content": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Content(o.ctx, o.content.ID)
+		return absent(err)
+	},
+	"Contents":     func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Contents(o.ctx, "", store.Page{})) },
+	"Publications": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Publications(o.ctx, "", store.Page{})) },
+	"ContentHash": func(sc store.Scoped, o owned) (any, bool) {
+		_, _, err := sc.ContentHash(o.ctx, o.content.ID)
+		return absent(err)
+	},
+	"Account": func(sc store.Scoped, o owned) (any, bool) {
+		_, token, err := sc.Account(o.ctx, o.account.ID)
+		v, ok := absent(err)
+		return v, ok && token == ""
+	},
+	"Publication": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Publication(o.ctx, o.pub.ID)
+		return absent(err)
+	},
+	"Settle": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Settle(o.ctx, o.pub.ID, store.SettleSendAgain, "", "")
+		return absent(err)
+	},
+	"PostedBy": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.PostedBy(o.ctx, []growth.PublicationID{o.pub.ID}))
+	},
+	"ApproveContent": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ApproveContent(o.ctx, o.content.ID, "", "x")
+		return absent(err)
+	},
+	"RejectContent": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.RejectContent(o.ctx, o.content.ID, "", "x")
+		return absent(err)
+	},
+	"EditContent": func(sc store.Scoped, o owned) (any, bool) {
+		c := o.content
+		c.Body, c.Hash = "x", "y"
+		_, err := sc.EditContent(o.ctx, c, "x")
+		return absent(err)
+	},
+	"LeadByRef": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.LeadByRef(o.ctx, "1")
+		return absent(err)
+	},
+	"CampaignByRef": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.CampaignByRef(o.ctx, "1")
+		return absent(err)
+	},
+	"CampaignProgress": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.CampaignProgress(o.ctx, o.campaign.ID)
+		return absent(err)
+	},
+	"Leads": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Leads(o.ctx, store.LeadFilter{Campaign: o.campaign.ID}, store.Page{}))
+	},
+	"Jobs": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Jobs(o.ctx, store.JobFilter{LeadID: o.lead.Lead.ID}, store.Page{}))
+	},
+	"Events": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Events(o.ctx, 0, o.job, 10)) },
+	"LatestQualification": func(sc store.Scoped, o owned) (any, bool) {
+		_, ok, err := sc.LatestQualification(o.ctx, o.lead.Lead.ID, "f1")
+		return nothing(ok, err)
+	},
+	"Qualifications": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Qualifications(o.ctx, o.lead.Lead.ID)) },
+	"TransfersOfLead": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.TransfersOfLead(o.ctx, o.lead.Lead.ID))
+	},
+	"ChainHealth": func(sc store.Scoped, o owned) (any, bool) {
+		h, err := sc.ChainHealth(o.ctx, time.Time{})
+		return []any{h, err}, err == nil && h.Answered+h.Minutes+h.Failovers+h.Unknown == 0 && h.CostUSD.IsZero()
+	},
+	"CostOfJobs": func(sc store.Scoped, o owned) (any, bool) {
+		m, err := sc.CostOfJobs(o.ctx, []growth.JobID{o.job})
+		return []any{m, err}, err == nil && m[o.job].USD.IsZero()
+	},
+	"Days": func(sc store.Scoped, o owned) (any, bool) {
+		days, err := sc.Days(o.ctx, time.Now())
+		return []any{days, err}, err == nil && len(days) == 1 && days[0].Calls == 0 && days[0].Hits == 0
+	},
+	"Workspace": func(sc store.Scoped, o owned) (any, bool) {
+		w, err := sc.Workspace(o.ctx)
+		return []any{w, err}, err == nil && w.ID != o.ws.ID
+	},
+	"CallbackSecret": func(sc store.Scoped, o owned) (any, bool) {
+		own, err := o.sc.CallbackSecret(o.ctx)
+		other, err2 := sc.CallbackSecret(o.ctx)
+		return []any{err, err2}, err == nil && err2 == nil && len(other) == 32 && string(own) != string(other)
+	},
+	// What writes: it may do its own thing, and must leave the other workspace's rows as they are (checked for all).
+	"SetSettings": func(sc store.Scoped, o owned) (any, bool) {
+		err := sc.SetSettings(o.ctx, growth.WorkspaceSettings{ICP: "mine"})
+		return err, err == nil
+	},
+	"DisconnectAccount": func(sc store.Scoped, o owned) (any, bool) { return sc.DisconnectAccount(o.ctx, o.account.ID), true },
+	"EnsureCampaign": func(sc store.Scoped, o owned) (any, bool) {
+		c, err := sc.EnsureCampaign(o.ctx, o.campaign.Name)
+		return err, err == nil && c.ID != o.campaign.ID
+	},
+	"PutAccount": func(sc store.Scoped, o owned) (any, bool) {
+		a, err := sc.PutAccount(o.ctx, o.account, func(growth.AccountID) (string, error) { return "t", nil })
+		return err, err == nil && a.ID != o.account.ID
+	},
+	"PutLeads": func(sc store.Scoped, o owned) (any, bool) {
+		l, err := sc.PutLeads(o.ctx, []store.LeadPut{named("Chez A", "a.ca")}, always, keepOld)
+		return err, err == nil && l[0].Lead.ID != o.lead.Lead.ID
+	},
+	"CreateContent": func(sc store.Scoped, o owned) (any, bool) {
+		_, _, err := sc.CreateContent(o.ctx, draft("Autre", growth.ContentDraft), "x")
+		return err, err == nil
+	},
+	"Accept": func(sc store.Scoped, o owned) (any, bool) {
+		out, err := sc.Accept(o.ctx, []store.NewJob{newJob()})
+		return err, err == nil && out[0].ID != o.job
+	},
+}
+
+// Every method of Scoped is bound to its workspace; a new one without an entry above fails here.
+func TestScopedSeesItsWorkspaceAlone(t *testing.T) {
+	t.Parallel()
+	o := furnished(t)
+	before := o.snapshot()
+	for m := range reflect.TypeFor[store.Scoped]().Methods() {
+		try, known := theirs[m.Name]
+		if !known {
+			t.Errorf("Scoped.%s has no entry in the table of isolation", m.Name)
+			continue
+		}
+		if v, ok := try(o.neighbour().sc, o); !ok {
+			t.Errorf("Scoped.%s with another workspace's ids: %v", m.Name, v)
+		}
+		if diff := cmp.Diff(before, o.snapshot()); diff != "" {
+			t.Fatalf("Scoped.%s changed another workspace (-before +after):\n%s", m.Name, diff)
+		}
+	}
+}
+
+// snapshot is everything that the workspace has, as text.
+func (o owned) snapshot() map[string]string {
+	o.tb.Helper()
+	out := map[string]string{}
+	for _, table := range []string{
+		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
+	} {
+		var b []byte
+		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)
+		o.must(err)
+		out[table] = string(b)
+	}
+	w, err := o.sc.Workspace(o.ctx)
+	o.must(err)
+	settings, err := json.Marshal(w.Settings)
+	o.must(err)
+	out["settings"] = string(settings)
+	return out
+}
+
+func TestKeysLiveUntilTheyExpireOrAreRevoked(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	add := func(name string, expires *time.Time) store.Key {
+		k, err := b.s.AddKey(b.ctx, store.Key{Workspace: b.ws.ID, Name: name, Scopes: []string{"read", "approve"}, ExpiresAt: expires}, []byte(name))
+		b.must(err)
+		return k
+	}
+	past := time.Now().Add(-time.Second)
+	add("expired", &past)
+	revoked, live := add("revoked", nil), add("live", nil)
+	b.must(b.sc.RevokeKey(b.ctx, revoked.ID))
+	for _, name := range []string{"expired", "revoked", "never"} {
+		_, err := b.s.KeyByHash(b.ctx, []byte(name))
+		wantCode(t, err, growth.Unauthorized)
+	}
+	got, err := b.s.KeyByHash(b.ctx, []byte("live"))
+	b.must(err)
+	if got.ID != live.ID || got.Workspace != b.ws.ID || len(got.Scopes) != 2 {
+		t.Errorf("key = %+v", got)
+	}
+	if got, err = b.s.KeyByHash(b.ctx, []byte("live")); err != nil || got.LastUsed == nil {
+		t.Errorf("last use of the key = %v, %v", got.LastUsed, err)
+	}
+}
