@@ -1,0 +1,317 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/lead"
+)
+
+type importFlags struct {
+	api      apiFlags
+	reading  reading
+	campaign string
+	badRows  string
+	dryRun   bool
+	yes      bool
+	detach   bool
+	verbose  bool
+}
+
+func importCommand(s surroundings) *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE.csv",
+		Short: "Import a CSV file of leads and have them qualified",
+		Long: "Reads a CSV file in whatever encoding and with whatever delimiter and headings it has, says what it takes them to\n" +
+			"be and what it doubts, and only then sends the leads, each once, to be qualified in a campaign. A lead that is\n" +
+			"known and has not changed makes no job: importing a file again, or going on after an interruption, is safe.",
+		Example: "  astrogrowth import leads.csv --dry-run\n" +
+			"  astrogrowth import leads.csv --map \"Nom=business_name,#3=phone,Interne=-\"\n" +
+			"  astrogrowth import leads.csv --campaign \"Spring 2027\" --yes --detach",
+		Args: takes("FILE.csv"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return newImporter(cmd, f, s).run(cmd.Context(), args[0])
+		},
+	}
+	f.api.add(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.reading.mapping, "map", "", "where columns go: heading=field,… (a heading, #3 for the third column, - to leave out)")
+	flags.StringVar(&f.reading.encoding, "encoding", "", "encoding of the file, as utf-8 or windows-1252 (default: found out)")
+	flags.StringVar(&f.reading.delimiter, "delimiter", "", "what parts the fields: comma, semicolon, tab, bar (default: found out)")
+	flags.StringVar(&f.campaign, "campaign", "", "name of the campaign (default: the name of the file)")
+	flags.StringVar(&f.badRows, "bad-rows", "", "file for the rows that cannot be read (default: FILE.bad-rows.csv)")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be imported and stop")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask, whatever the doubts")
+	flags.BoolVar(&f.detach, "detach", false, "do not wait until the leads are qualified")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every duplicate")
+	return cmd
+}
+
+// importer is one run of the command.
+type importer struct {
+	flags  importFlags
+	setup  surroundings
+	in     io.Reader
+	out    io.Writer // for the report
+	err    io.Writer // for progress and what goes wrong on the way
+	asks   bool      // somebody is there to answer
+	poll   time.Duration
+	pauses []time.Duration
+
+	file   *leadFile
+	bad    *badRows
+	report importReport
+}
+
+func newImporter(cmd *cobra.Command, f importFlags, s surroundings) *importer {
+	return &importer{
+		flags: f, setup: s, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(),
+		asks: terminal(cmd.InOrStdin()) && !f.api.json, poll: 500 * time.Millisecond,
+		pauses: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 30 * time.Second},
+	}
+}
+
+// text is where the report for people goes; with --json nobody reads it.
+func (i *importer) text() io.Writer {
+	if i.flags.api.json {
+		return io.Discard
+	}
+	return i.out
+}
+
+func (i *importer) run(ctx context.Context, path string) error {
+	api, err := i.flags.api.client(i.setup)
+	if err != nil {
+		return err
+	}
+	if i.file, err = openLeadFile(path, i.flags.reading); err != nil {
+		return err
+	}
+	defer func() { _ = i.file.Close() }() // it was only read
+	i.prepareBadRows()
+	i.report = newImportReport(i.file, i.flags)
+	i.report.plan(i.text())
+	if err := i.inspect(ctx); err != nil {
+		return nothingDone(err)
+	}
+	i.report.counts(i.text())
+	if i.flags.dryRun {
+		say(i.text(), "Dry run: nothing was sent.")
+		return i.finish(nil)
+	}
+	return i.importInto(ctx, api)
+}
+
+func (i *importer) prepareBadRows() {
+	i.bad = &badRows{path: i.flags.badRows, delimiter: i.file.format.Delimiter, headers: i.file.format.Headers}
+	if i.bad.path == "" {
+		i.bad.path = badRowsPath(i.file.path)
+	}
+}
+
+// inspect reads the file to count what is in it. A dry run writes the bad rows only where it was told to.
+func (i *importer) inspect(ctx context.Context) error {
+	rubric, err := lead.Load(lead.DefaultRubric)
+	if err != nil {
+		return err
+	}
+	rubric = rubric.In("en-CA")
+	t, err := i.file.scan(ctx, sinks{
+		leads: func(leads []growth.Lead) error {
+			for _, l := range leads {
+				i.report.gate(lead.Gates(rubric, l))
+			}
+			return nil
+		},
+		bad: func(row lead.Row) error {
+			i.report.bad(row)
+			if i.flags.dryRun && i.flags.badRows != "" {
+				return i.bad.add(row)
+			}
+			return nil
+		},
+	})
+	if err = errors.Join(err, i.closeBadRows()); err != nil {
+		return err
+	}
+	i.report.tallied(t, i.flags.verbose || i.flags.api.json)
+	if t.leads == 0 {
+		return i.noLead(t)
+	}
+	return nil
+}
+
+func (i *importer) closeBadRows() error {
+	if i.bad.n > 0 {
+		i.report.BadRowsFile = i.bad.path
+	}
+	return i.bad.close()
+}
+
+// noLead says why a file with rows holds no lead.
+func (i *importer) noLead(t tally) error {
+	if t.bad == 0 {
+		return fmt.Errorf("%s holds no rows below its first line", filepath.Base(i.file.path))
+	}
+	return fmt.Errorf("%s holds no lead that could be read: %s set aside, as %s", filepath.Base(i.file.path),
+		plural(t.bad, "row"), i.report.BadExamples[0])
+}
+
+// importInto does the second half: ask, send, follow.
+func (i *importer) importInto(ctx context.Context, api *client) error {
+	who, err := api.me(ctx)
+	if err != nil {
+		return nothingDone(err)
+	}
+	i.report.Simulated = who.Simulated
+	if err = i.confirm(ctx); err != nil {
+		return err
+	}
+	if i.report.Campaign, err = api.campaign(ctx, i.report.Campaign.Name); err != nil {
+		return nothingDone(err)
+	}
+	before, err := api.progress(ctx, i.report.Campaign.ID)
+	if err != nil {
+		return nothingDone(err)
+	}
+	began := time.Now()
+	if err := i.send(ctx, api, began); err != nil {
+		return i.sendingStopped(err)
+	}
+	i.report.sending(i.text())
+	if i.report.underWay() == 0 {
+		i.report.followed(before, before, time.Since(began))
+		return i.finish(nil)
+	}
+	if i.flags.detach {
+		i.report.goesOn(i.text(), i.report.underWay())
+		return i.finish(nil)
+	}
+	return i.follow(ctx, api, before, began)
+}
+
+// confirm asks the person, or, where nobody is there to answer, goes on only when there is nothing to decide.
+func (i *importer) confirm(ctx context.Context) error {
+	switch {
+	case i.flags.yes:
+		return nil
+	case !i.asks && len(i.report.Doubts) > 0:
+		return fmt.Errorf("%s to be decided and nobody is here to ask: read %s, then say --yes, or state --encoding, --delimiter or --map",
+			plural(len(i.report.Doubts), "doubt"), map[bool]string{true: "them with --dry-run", false: "them above"}[i.flags.api.json])
+	case !i.asks:
+		return nil
+	}
+	_, _ = fmt.Fprintf(i.out, "Import %s into the campaign %q? [y/N] ", plural(i.report.Leads, "lead"), i.report.Campaign.Name)
+	answer := make(chan string, 1)
+	go func() { // it ends with the program when nobody answers: a read from a terminal cannot be called back
+		line, _ := bufio.NewReader(i.in).ReadString('\n')
+		answer <- line
+	}()
+	select {
+	case line := <-answer:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes", "o", "oui":
+			return nil
+		}
+		return errors.New("nothing was imported, as you said")
+	case <-ctx.Done():
+		return errors.New("interrupted; nothing was imported")
+	}
+}
+
+func (i *importer) send(ctx context.Context, api *client, began time.Time) error {
+	s := &sender{
+		batch: api.batch, campaign: i.report.Campaign.ID, pauses: i.pauses, sent: sent{Rejections: []string{}},
+		trouble: func(err error) {
+			if err != nil {
+				say(i.err, "%s; trying again", explain(err))
+				return
+			}
+			say(i.err, "the API could not take some leads just then; trying again")
+		},
+	}
+	m := newMeter(i.err, "sent", began)
+	_, err := i.file.scan(ctx, sinks{
+		leads: func(leads []growth.Lead) error {
+			return s.send(ctx, leads, func(so sent) { m.set(so.total(), i.report.Leads, "") })
+		},
+		bad: i.bad.add,
+	})
+	m.end()
+	i.report.sent = s.sent
+	return errors.Join(err, i.closeBadRows())
+}
+
+// sendingStopped reports an import that could not send everything.
+func (i *importer) sendingStopped(err error) error {
+	n := i.report.total()
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted") // a batch that was on its way may have arrived: that is no "nothing"
+	} else if n == 0 {
+		return err
+	}
+	if n > 0 {
+		i.report.sending(i.text())
+	}
+	return i.finish(&codedError{exitPartial, fmt.Errorf("stopped after sending %s of %s: %s; run the same command again to send the rest",
+		count(n), plural(i.report.Leads, "lead"), explain(err))})
+}
+
+func (i *importer) follow(ctx context.Context, api *client, before progress, began time.Time) error {
+	f := &follower{
+		progress: func(ctx context.Context) (progress, error) { return api.progress(ctx, i.report.Campaign.ID) },
+		before:   before, poll: i.poll, patience: 2 * time.Minute, meter: newMeter(i.err, "qualified", began), err: i.err,
+	}
+	seen, err := f.follow(ctx)
+	f.meter.end()
+	i.report.followed(before, seen, time.Since(began))
+	left := seen.Total - seen.ended()
+	switch {
+	case err == nil:
+		i.report.summary(i.text())
+		return i.finish(nil)
+	case growth.CodeOf(err) == growth.Canceled:
+		say(i.text(), "Interrupted: the jobs go on without you.")
+		i.report.goesOn(i.text(), left)
+		return i.finish(nil)
+	}
+	i.report.goesOn(i.text(), left)
+	return i.finish(&codedError{exitPartial, fmt.Errorf("stopped following: %w", err)})
+}
+
+// finish writes the JSON and turns what happened into the exit code.
+func (i *importer) finish(err error) error {
+	if i.flags.api.json {
+		if werr := writeJSON(i.out, i.report); werr != nil {
+			return werr
+		}
+	}
+	r := i.report
+	switch {
+	case err != nil:
+		return err
+	case r.Rejected > 0 && r.Rejected == r.total():
+		return errors.New("nothing was imported: the API turned every lead down")
+	case r.BadRows > 0 || r.Rejected > 0 || r.Failed > 0:
+		return &codedError{code: exitPartial}
+	}
+	return nil
+}
+
+// nothingDone reassures whoever interrupted.
+func nothingDone(err error) error {
+	if errors.Is(err, context.Canceled) || growth.CodeOf(err) == growth.Canceled {
+		return errors.New("interrupted; nothing was imported")
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+// Command enqueuer is the HTTP face of AstroGrowth: it accepts jobs, answers direct calls, and shows what became of them.
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/api"
+	"github.com/zakibelm/astrogrowth/internal/auth"
+	"github.com/zakibelm/astrogrowth/internal/daemon"
+	"github.com/zakibelm/astrogrowth/internal/events"
+	"github.com/zakibelm/astrogrowth/internal/wiring"
+	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
+)
+
+func main() { os.Exit(wiring.Main(os.Stderr, run)) }
+
+func run(ctx context.Context) error {
+	b, err := wiring.Open(ctx, "enqueuer")
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := prepare(ctx, b); err != nil {
+		return err
+	}
+	chain, err := b.Chain()
+	if err != nil {
+		return err
+	}
+	relay := tasks.NewRelay(b.Store, b.Redis, b.Log)
+	bus := &events.Bus{}
+	handler := api.New(api.Config{
+		Store: b.Store, Queue: tasks.NewQueue(b.Store, relay), Router: chain.Router, Cache: chain.Cache, Redis: b.Redis, Bus: bus, Log: b.Log,
+		Currency: b.Config.Currency, Rate: b.Rate(), Seal: b.Keyring.Seal, LinkedIn: b.LinkedIn(), RequireKeys: b.Config.KeysRequired(),
+		AllowHosts: callbackHosts(b), PublicURL: b.Config.AppURL, Simulated: b.Config.SimulatorWanted(), Version: wiring.Version(), Report: b.Report,
+	})
+	// The jobs that a server still accepts while it drains are handed over by what runs beside it, so that goes last.
+	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { chain.Run(beside) })
+	wg.Go(func() { relay.Run(beside) })
+	wg.Go(func() { bus.Run(beside, b.Redis) })
+	err = serve(ctx, b, handler)
+	stop()
+	wg.Wait()
+	return err
+}
+
+func serve(ctx context.Context, b *wiring.Base, handler http.Handler) error {
+	mux := http.NewServeMux()
+	b.Health.Mount(mux)
+	mux.Handle("/", handler)
+	return daemon.Serve(ctx, daemon.Server{
+		Addr: b.Config.Addr(b.Config.Port), Handler: daemon.Middleware(b.Log, b.Health.Registry())(mux), Log: b.Log, Name: "enqueuer",
+		Variable: "PORT", Health: b.Health,
+	})
+}
+
+// callbackHosts are the hosts that callbacks may reach in private networks: those that are named, and this machine
+// itself in the embedded default.
+func callbackHosts(b *wiring.Base) []string {
+	hosts := append([]string(nil), b.Config.CallbackHosts...)
+	if !b.Config.KeysRequired() {
+		hosts = append(hosts, "localhost", "127.0.0.1", "::1")
+	}
+	return hosts
+}
+
+// prepare makes what every installation begins with: the first workspace, the admin key, the rate, and, where LinkedIn
+// is simulated, an account to publish with.
+func prepare(ctx context.Context, b *wiring.Base) error {
+	ws, err := b.Store.EnsureWorkspace(ctx, growth.DefaultWorkspace, "Default")
+	if err != nil {
+		return err
+	}
+	if err := b.SaveRate(ctx); err != nil {
+		return err
+	}
+	if key := b.Config.AdminAPIKey.Reveal(); key != "" {
+		k := store.Key{Name: "ADMIN_API_KEY", Prefix: auth.Prefix(key), Scopes: []string{string(auth.ScopeAdmin)}}
+		if _, err := b.Store.AddKey(ctx, k, auth.Hash(key)); err != nil {
+			return err
+		}
+	}
+	if !b.Config.SimulatorWanted() {
+		return nil
+	}
+	return simulatedAccount(ctx, b, ws)
+}
+
+// simulatedAccount connects a member of the simulated LinkedIn. The simulator may still be starting.
+func simulatedAccount(ctx context.Context, b *wiring.Base, ws growth.Workspace) error {
+	sc := b.Store.In(ws.ID)
+	accounts, err := sc.Accounts(ctx)
+	if err != nil || len(accounts) > 0 {
+		return err
+	}
+	for tries := 0; ; tries++ {
+		_, err = api.ConnectAccount(ctx, sc, b.LinkedIn(), b.Keyring.Seal, "sim-member-"+string(ws.ID), nil, true)
+		if err == nil {
+			return nil
+		}
+		if tries == 50 || ctx.Err() != nil {
+			return errors.Join(errors.New("the simulator does not answer at "+b.Config.SimulatorURL), err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}

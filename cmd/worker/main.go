@@ -1,0 +1,110 @@
+// Command worker runs the jobs: it takes them from the queue, does their steps, and writes what came of them.
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/shopspring/decimal"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/daemon"
+	"github.com/zakibelm/astrogrowth/internal/wiring"
+	"github.com/zakibelm/astrogrowth/tasks"
+)
+
+func main() { os.Exit(wiring.Main(os.Stderr, run)) }
+
+func run(ctx context.Context) error {
+	b, err := wiring.Open(ctx, "worker")
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	chain, err := b.Chain()
+	if err != nil {
+		return err
+	}
+	b.Health.Check("redis", 2*time.Second, func(ctx context.Context) error { return b.Redis.Ping(ctx).Err() })
+	relay := tasks.NewRelay(b.Store, b.Redis, b.Log)
+	reconciler := &tasks.Reconciler{
+		Store: b.Store, Redis: b.Redis, Relay: relay, Log: b.Log, Retention: time.Duration(b.Config.RetentionDays) * 24 * time.Hour,
+	}
+	// Running jobs are told to stop first; what they need to write their end with runs on until they have.
+	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { chain.Run(beside) })
+	wg.Go(func() { relay.Run(beside) })
+	wg.Go(func() { reconciler.Run(beside) })
+	err = work(ctx, b, chain, relay)
+	stop()
+	wg.Wait()
+	return err
+}
+
+// work runs one asynq server per queue until ctx ends.
+func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks.Relay) error {
+	runner := tasks.NewRunner(ctx, b.Store, relay, b.Process(), b.Log, b.Report)
+	runner.Notify(b.Redis)
+	register(runner, b, chain)
+	var servers []*asynq.Server
+	defer func() {
+		var wg sync.WaitGroup
+		for _, s := range servers {
+			wg.Go(s.Shutdown)
+		}
+		wg.Wait()
+	}()
+	for _, g := range groups(b.Config.WorkerConcurrency) {
+		s := tasks.Server(b.Redis, g, b.Log)
+		if err := s.Start(asynq.HandlerFunc(runner.Handle)); err != nil {
+			return errors.Join(errors.New("REDIS_URL: the queue cannot be reached"), err)
+		}
+		servers = append(servers, s)
+	}
+	mux := http.NewServeMux()
+	b.Health.Mount(mux)
+	return daemon.Serve(ctx, daemon.Server{
+		Addr: b.Config.Addr(b.Config.WorkerPort), Handler: daemon.Middleware(b.Log, b.Health.Registry())(mux), Log: b.Log, Name: "worker",
+		Variable: "WORKER_PORT", Health: b.Health,
+	})
+}
+
+// groups gives each queue its own share, so that slow callbacks do not stand in the way of leads.
+func groups(concurrency int) []tasks.Group {
+	return []tasks.Group{
+		{Queue: growth.JobLeadQualification.Queue(), Concurrency: concurrency},
+		{Queue: growth.JobContentGeneration.Queue(), Concurrency: max(concurrency/4, 2)},
+		{Queue: growth.JobLinkedInPublish.Queue(), Concurrency: max(concurrency/4, 2)},
+		{Queue: growth.JobCallback.Queue(), Concurrency: max(concurrency/2, 2)},
+	}
+}
+
+func register(r *tasks.Runner, b *wiring.Base, chain *wiring.Chain) {
+	cfg := b.Config
+	spacing, perDay := cfg.LinkedInMinInterval.Duration(), cfg.LinkedInMaxPosts
+	tasks.AddWorker(r, tasks.QualifyWorker{Store: b.Store, Chain: chain.Router})
+	tasks.AddWorker(r, tasks.ContentWorker{Store: b.Store, Chain: chain.Router})
+	tasks.AddWorker(r, tasks.PublishWorker{
+		Store: b.Store, LinkedIn: b.LinkedIn(), Open: b.Keyring.Open, Spacing: spacing, PerDay: perDay, Simulated: cfg.SimulatorWanted(),
+	})
+	hosts := append([]string(nil), cfg.CallbackHosts...)
+	if !cfg.KeysRequired() {
+		hosts = append(hosts, "localhost", "127.0.0.1", "::1")
+	}
+	rate := b.Rate()
+	tasks.AddWorker(r, tasks.CallbackWorker{
+		Store: b.Store, Client: tasks.CallbackClient(hosts),
+		Show: func(j growth.Job) growth.Job {
+			if r, err := rate(context.Background()); err == nil && !r.Equal(decimal.Zero) {
+				j.Cost = j.Cost.In(cfg.Currency, r)
+			}
+			return j
+		},
+	})
+}

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/auth"
+	"github.com/zakibelm/astrogrowth/store"
+)
+
+func (a *api) admin(h huma.API) {
+	register(h, op(http.MethodGet, "/v1/me", "admin", "Test a key", auth.ScopeRead, 200), a.me)
+	register(h, op(http.MethodGet, "/v1/workspace", "admin", "Read the workspace's settings", auth.ScopeRead, 200), a.getWorkspace)
+	register(h, op(http.MethodPut, "/v1/workspace/settings", "admin", "Replace the workspace's settings", auth.ScopeAdmin, 200), a.putSettings)
+	register(h, op(http.MethodGet, "/v1/keys", "admin", "List API keys", auth.ScopeAdmin, 200), a.listKeys)
+	register(h, op(http.MethodPost, "/v1/keys", "admin", "Make an API key; it is shown once", auth.ScopeAdmin, 201), a.postKey)
+	register(h, op(http.MethodDelete, "/v1/keys/{id}", "admin", "Revoke an API key", auth.ScopeAdmin, 204), a.deleteKey)
+	register(h, op(http.MethodGet, "/v1/analytics/summary", "analytics", "What the chain did and what it cost", auth.ScopeRead, 200), a.getSummary)
+	register(h, op(http.MethodGet, "/v1/analytics/forecast", "analytics", "What the chain will cost", auth.ScopeRead, 200), a.getForecast)
+	register(h, op(http.MethodGet, "/v1/analytics/breakers", "analytics", "The state of every circuit breaker", auth.ScopeRead, 200), a.getBreakers)
+	register(h, op(http.MethodPost, "/v1/breakers/reset", "analytics", "Close a circuit breaker, or all of them", auth.ScopeAdmin, 200), a.resetBreakers)
+	register(h, op(http.MethodPost, "/v1/cache/invalidate", "analytics", "Forget cached answers", auth.ScopeAdmin, 200), a.invalidateCache)
+}
+
+// Me is who a key is.
+type Me struct {
+	Name      string   `json:"name"`
+	Workspace string   `json:"workspace"`
+	Scopes    []string `json:"scopes"`
+	Simulated bool     `json:"simulated" doc:"Providers and LinkedIn are the built-in simulator"`
+}
+
+func (a *api) me(ctx context.Context, _ *struct{}) (*struct{ Body Me }, error) {
+	w, err := a.Store.In(who(ctx).Workspace).Workspace(ctx)
+	return &struct{ Body Me }{Me{Name: who(ctx).Name, Workspace: w.Slug, Scopes: who(ctx).Scopes, Simulated: a.Simulated}}, err
+}
+
+func (a *api) getWorkspace(ctx context.Context, _ *struct{}) (*struct{ Body growth.Workspace }, error) {
+	w, err := a.Store.In(who(ctx).Workspace).Workspace(ctx)
+	return &struct{ Body growth.Workspace }{w}, err
+}
+
+type settingsInput struct{ Body growth.WorkspaceSettings }
+
+func (a *api) putSettings(ctx context.Context, in *settingsInput) (*struct{ Body growth.Workspace }, error) {
+	if !slices.Contains([]growth.PrivacyClass{"", growth.PrivacyStandard, growth.PrivacyZeroRetention, growth.PrivacyLocalOnly}, in.Body.Privacy) {
+		return nil, growth.InvalidField("api.putSettings", "body.privacy_class", "use standard, zero_retention or local_only")
+	}
+	sc := a.Store.In(who(ctx).Workspace)
+	if err := sc.SetSettings(ctx, in.Body); err != nil {
+		return nil, err
+	}
+	w, err := sc.Workspace(ctx)
+	return &struct{ Body growth.Workspace }{w}, err
+}
+
+func (a *api) listKeys(ctx context.Context, _ *struct{}) (*struct{ Body List[store.Key] }, error) {
+	ks, err := a.Store.In(who(ctx).Workspace).Keys(ctx)
+	return &struct{ Body List[store.Key] }{List[store.Key]{Data: ks}}, err
+}
+
+type keyInput struct {
+	Body struct {
+		Name      string     `json:"name" minLength:"1" maxLength:"100"`
+		Scopes    []string   `json:"scopes" minItems:"1" enum:"enqueue,read,approve,admin"`
+		ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	}
+}
+
+// NewKey is a key that was just made: the only time that it is shown.
+type NewKey struct {
+	store.Key
+	Secret string `json:"key"`
+}
+
+func (a *api) postKey(ctx context.Context, in *keyInput) (*struct{ Body NewKey }, error) {
+	secret := auth.NewKey()
+	k, err := a.Store.AddKey(ctx, store.Key{
+		Workspace: who(ctx).Workspace, Name: in.Body.Name, Scopes: in.Body.Scopes, ExpiresAt: in.Body.ExpiresAt, Prefix: auth.Prefix(secret),
+	}, auth.Hash(secret))
+	return &struct{ Body NewKey }{NewKey{Key: k, Secret: secret}}, err
+}
+
+func (a *api) deleteKey(ctx context.Context, in *IDInput) (*struct{}, error) {
+	return nil, a.Store.In(who(ctx).Workspace).RevokeKey(ctx, in.ID)
+}
+
+// BreakerStatus is a circuit breaker as the API shows it.
+type BreakerStatus struct {
+	State           string     `json:"state" enum:"CLOSED,OPEN,HALF_OPEN"`
+	FailureCount    int        `json:"failure_count"`
+	SuccessCount    int        `json:"success_count"`
+	NextAttemptTime *time.Time `json:"next_attempt_time"`
+}
+
+func (a *api) breakers() map[string]BreakerStatus {
+	out := map[string]BreakerStatus{}
+	for name, s := range a.Router.Breakers().Status() {
+		b := BreakerStatus{State: string(s.State), FailureCount: s.Failures, SuccessCount: s.Successes}
+		if !s.Until.IsZero() {
+			at := s.Until.UTC()
+			b.NextAttemptTime = &at
+		}
+		out[name] = b
+	}
+	return out
+}
+
+func (a *api) getBreakers(context.Context, *struct{}) (*struct{ Body map[string]BreakerStatus }, error) {
+	return &struct{ Body map[string]BreakerStatus }{a.breakers()}, nil
+}
+
+type resetInput struct {
+	Body struct {
+		Name string `json:"name,omitempty" doc:"Default: every breaker"`
+	}
+}
+
+func (a *api) resetBreakers(ctx context.Context, in *resetInput) (*struct{ Body map[string]BreakerStatus }, error) {
+	if err := a.resetBreaker(ctx, in.Body.Name); err != nil {
+		return nil, err
+	}
+	return &struct{ Body map[string]BreakerStatus }{a.breakers()}, nil
+}
+
+func (a *api) resetBreaker(ctx context.Context, name string) error {
+	if name != "" && !slices.Contains(a.Router.Breakers().Names(), name) {
+		return growth.Errorf(growth.NotFound, "api.resetBreaker", "there is no breaker with this name; see /v1/analytics/breakers")
+	}
+	return a.Router.Breakers().Reset(ctx, a.Redis, name)
+}
+
+type invalidateInput struct {
+	Body struct {
+		Pattern string `json:"pattern,omitempty" doc:"*, a task type, or llm:cache:<task type>:*; default: all"`
+	}
+}
+
+type invalidateOutput struct {
+	Body struct {
+		Invalidated int `json:"invalidated"`
+	}
+}
+
+func (a *api) invalidateCache(ctx context.Context, in *invalidateInput) (*invalidateOutput, error) {
+	n, err := a.Cache.Invalidate(ctx, who(ctx).Workspace, in.Body.Pattern)
+	out := &invalidateOutput{}
+	out.Body.Invalidated = n
+	return out, err
+}

@@ -1,0 +1,160 @@
+// Package api is the HTTP face of the product: the REST API with its OpenAPI description, and the calls that clients of
+// the replaced system make. It decodes, checks who asks, makes one call into tasks, router or store, and answers. It
+// refuses to know SQL, asynq and the wire formats of providers.
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+	"github.com/shopspring/decimal"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/events"
+	"github.com/zakibelm/astrogrowth/router"
+	"github.com/zakibelm/astrogrowth/router/cache"
+	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
+)
+
+// Limits of requests.
+const (
+	maxBody  = 10 << 20
+	maxBatch = 64 << 20
+	maxItems = 10_000
+	maxWait  = 60 * time.Second
+)
+
+// Redis is what the API needs of Redis, named here because only wiring may hold a client.
+type Redis = redis.UniversalClient
+
+// Config is what the API stands on. Every field but CORSOrigins, AllowHosts and Report is required.
+type Config struct {
+	Store       *store.Store
+	Queue       *tasks.Queue
+	Router      *router.Router
+	Cache       *cache.Cache
+	Redis       Redis // for breaker resets only
+	Bus         *events.Bus
+	Log         zerolog.Logger
+	Currency    string
+	Rate        func(context.Context) (decimal.Decimal, error) // units of Currency for one US dollar
+	Seal        func(plain []byte, owner string) string
+	LinkedIn    Member
+	RequireKeys bool
+	AllowHosts  []string // hosts of callbacks that may be private
+	PublicURL   string   // of this API
+	Simulated   bool     // providers and LinkedIn are the simulator
+	Version     string
+	Report      func(context.Context, error)
+}
+
+// api holds the handlers.
+type api struct {
+	Config
+	workspaces workspaceCache
+}
+
+// New builds the handler of every path below /v1 and /api/trpc, the OpenAPI documents, and the pages that show them.
+func New(cfg Config) http.Handler {
+	a := &api{Config: cfg}
+	problems() // before the first operation is described: it is part of every description
+	mux := http.NewServeMux()
+	h := humago.New(mux, humaConfig(cfg))
+	h.UseMiddleware(a.authenticate(h))
+	a.jobs(h)
+	a.llm(h)
+	a.leads(h)
+	a.contents(h)
+	a.publications(h)
+	a.admin(h)
+	mux.HandleFunc("/api/trpc/", a.trpc)
+	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)
+	a.docs(mux)
+	mux.HandleFunc("/", notFound(mux))
+	return a.guardHost(mux)
+}
+
+func humaConfig(cfg Config) huma.Config {
+	c := huma.DefaultConfig("AstroGrowth", cfg.Version)
+	c.Info.Description = "Qualifies leads, writes content and publishes it to LinkedIn through a chain of language models. " +
+		"Every error is RFC 9457 problem+json with a stable `type`, the field at fault, and a `message`."
+	c.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
+	c.Servers = []*huma.Server{{URL: cfg.PublicURL}}
+	c.CreateHooks = nil // no $schema members
+	c.DocsPath = ""     // the built-in pages load scripts from elsewhere; see docs.go
+	c.OpenAPIPath = "/openapi"
+	c.SchemasPath = ""
+	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", Description: "An API key (ag_live_…)."},
+		"apiKey": {Type: "apiKey", In: "header", Name: "X-API-Key"},
+	}
+	c.Security = []map[string][]string{{"bearer": {}}, {"apiKey": {}}}
+	return c
+}
+
+var once sync.Once
+
+// problems makes every error of the framework our problem+json. The framework keeps these in package variables.
+func problems() {
+	once.Do(func() {
+		huma.DefaultArrayNullable = false
+		huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+			return newProblem(status, message, errs...)
+		}
+	})
+}
+
+// notFound answers what no route takes: 405 when the path exists with another method, else 404.
+func notFound(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+			if _, pattern := mux.Handler(probe); m != r.Method && pattern != "/" && pattern != "" {
+				w.Header().Set("Allow", m)
+				writeProblem(w, newProblem(http.StatusMethodNotAllowed, "use "+m+" on this path"))
+				return
+			}
+		}
+		writeProblem(w, newProblem(http.StatusNotFound, "there is nothing at this path; the API is described at /docs"))
+	}
+}
+
+func unknownJobType(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, newProblem(http.StatusNotFound, "there is no job type \""+short(r.PathValue("type"))+
+		"\"; use lead-qualification, content-generation or linkedin-publish"))
+}
+
+// show turns amounts into the currency of the installation.
+func (a *api) show(ctx context.Context, j growth.Job) growth.Job {
+	rate, err := a.Rate(ctx)
+	if err != nil {
+		rate = decimal.Decimal{} // without a rate the amount is unknown, the US dollars are not
+	}
+	j.Cost = a.money(j.Cost, rate)
+	for i := range j.Calls {
+		j.Calls[i].Cost = a.money(j.Calls[i].Cost, rate)
+	}
+	if j.Calls == nil {
+		j.Calls = []growth.Call{}
+	}
+	return j
+}
+
+func (a *api) money(m growth.Money, rate decimal.Decimal) growth.Money {
+	if a.Currency == "USD" || m.USD == nil {
+		m.Currency = a.Currency
+		return m
+	}
+	if rate.IsZero() {
+		return growth.Money{Currency: a.Currency, USD: m.USD, Provenance: m.Provenance}
+	}
+	return m.In(a.Currency, rate)
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/auth"
+)
+
+type principalKey struct{}
+
+// who returns the principal that authenticate put into the context.
+func who(ctx context.Context) auth.Principal {
+	p, _ := ctx.Value(principalKey{}).(auth.Principal)
+	return p
+}
+
+const scopeKey = "scope"
+
+// needs marks an operation with the scope that it takes.
+func needs(s auth.Scope) map[string]any { return map[string]any{scopeKey: s} }
+
+// authenticate finds out who asks and in which workspace, and whether they may. An operation without a scope is a
+// mistake in this program and is refused.
+func (a *api) authenticate(h huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		p, err := a.principal(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-API-Key"), ctx.Header("X-Workspace"))
+		if err == nil {
+			scope, ok := ctx.Operation().Metadata[scopeKey].(auth.Scope)
+			if !ok || !p.May(scope) {
+				err = growth.Errorf(growth.Forbidden, "api.authenticate", "this call needs a key with the scope %q", scope)
+			}
+		}
+		if err != nil {
+			a.refuse(ctx, problemOf(err))
+			return
+		}
+		next(huma.WithValue(ctx, principalKey{}, p))
+	}
+}
+
+func (a *api) refuse(ctx huma.Context, p *Problem) {
+	for k, v := range p.GetHeaders() {
+		ctx.SetHeader(k, v[0])
+	}
+	ctx.SetHeader("Content-Type", "application/problem+json")
+	ctx.SetStatus(p.Status)
+	writeJSON(ctx.BodyWriter(), p)
+}
+
+// principal looks a key up. Without a key, where none is required, the caller is this machine's own user.
+func (a *api) principal(ctx context.Context, authorization, apiKey, workspace string) (auth.Principal, error) {
+	key := auth.FromHeader(authorization, apiKey)
+	if key == "" && a.RequireKeys {
+		return auth.Principal{}, growth.Errorf(growth.Unauthorized, "api.principal", "send an API key as Authorization: Bearer … or X-API-Key: …")
+	}
+	p := auth.Principal{Name: "local", Scopes: []string{string(auth.ScopeAdmin)}}
+	if key != "" {
+		k, err := a.Store.KeyByHash(ctx, auth.Hash(key))
+		if err != nil {
+			return p, err
+		}
+		p = auth.Principal{KeyID: k.ID, Name: k.Name, Workspace: k.Workspace, Scopes: k.Scopes}
+	}
+	if p.Workspace != "" { // a key of one workspace cannot pick another
+		return p, nil
+	}
+	if workspace == "" {
+		workspace = growth.DefaultWorkspace
+	}
+	var err error
+	p.Workspace, err = a.workspaces.id(ctx, workspace, a.Store.WorkspaceBySlug)
+	if growth.CodeOf(err) == growth.NotFound {
+		return p, growth.InvalidField("api.principal", "X-Workspace", "there is no workspace with this name")
+	}
+	return p, err
+}
+
+// workspaceCache spares a query per request; a slug never changes its meaning.
+type workspaceCache struct {
+	mu  sync.Mutex
+	ids map[string]growth.WorkspaceID
+}
+
+func (c *workspaceCache) id(ctx context.Context, slug string, find func(context.Context, string) (growth.Workspace, error)) (growth.WorkspaceID, error) {
+	c.mu.Lock()
+	id, ok := c.ids[slug]
+	c.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	w, err := find(ctx, slug)
+	if err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ids == nil {
+		c.ids = map[string]growth.WorkspaceID{}
+	}
+	if len(c.ids) < 10_000 {
+		c.ids[slug] = w.ID
+	}
+	return w.ID, nil
+}
+
+// guardHost refuses foreign host names while no key is required: a web page that points its own name at this machine
+// must not reach it.
+func (a *api) guardHost(next http.Handler) http.Handler {
+	if a.RequireKeys {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !loopbackHost(r.Host) {
+			writeProblem(w, newProblem(http.StatusForbidden, "without API keys this server answers to localhost only; set ADMIN_API_KEY to use another name"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func loopbackHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsLoopback()
+}
+
+// deadline bounds what a handler may wait for beside its own work.
+func deadline(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}

@@ -1,0 +1,129 @@
+package wiring
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/zakibelm/astrogrowth/internal/linkedin"
+	"github.com/zakibelm/astrogrowth/providers"
+	"github.com/zakibelm/astrogrowth/router"
+	"github.com/zakibelm/astrogrowth/router/breaker"
+	"github.com/zakibelm/astrogrowth/router/cache"
+	"github.com/zakibelm/astrogrowth/store"
+)
+
+// Chain is the router with what runs beside it.
+type Chain struct {
+	Router *router.Router
+	Cache  *cache.Cache
+	Ledger *store.LedgerWriter
+	stats  *store.CacheStats
+	base   *Base
+}
+
+// Chain builds the router over the configured providers, or over the simulator.
+func (b *Base) Chain() (*Chain, error) {
+	routes, err := b.routes()
+	if err != nil {
+		return nil, err
+	}
+	kept, err := cache.New(b.Redis)
+	if err != nil {
+		return nil, err
+	}
+	b.closers = append(b.closers, func() error { kept.Close(); return nil })
+	c := &Chain{Cache: kept, Ledger: store.NewLedgerWriter(b.Store, b.Log), stats: store.NewCacheStats(b.Store, b.Log), base: b}
+	c.Router = router.New(router.Config{
+		Routes: routes, Providers: b.providers(), Ledger: c.Ledger, Cache: kept, Stats: c.stats, CacheTTL: b.Config.CacheTTL.Duration(),
+		Breakers: breaker.New(breaker.Settings{
+			Failures: b.Config.BreakerThreshold, Timeout: b.Config.BreakerTimeout.Duration(),
+		}, b.Process(), routes.BreakerNames()...),
+	})
+	return c, nil
+}
+
+// Run keeps the ledger, the statistics, the breakers, the cache and the catalogues going until ctx ends; what waits to
+// be written is written before it returns.
+func (c *Chain) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { c.Ledger.Run(ctx) })
+	wg.Go(func() { c.stats.Run(ctx) })
+	wg.Go(func() { c.Cache.Listen(ctx) })
+	wg.Go(func() { c.Router.Watch(ctx, c.base.Log) })
+	wg.Go(func() {
+		c.Router.Breakers().Share(ctx, c.base.Redis, func(ch breaker.Change) {
+			c.base.Log.Warn().Str("breaker", ch.Name).Str("state", string(ch.State)).Time("until", ch.Until).Msg("breaker changed")
+		})
+	})
+	wg.Wait()
+}
+
+func (b *Base) routes() (router.Routes, error) {
+	src := router.DefaultRoutes
+	if b.Config.RoutesFile != "" {
+		var err error
+		if src, err = os.ReadFile(b.Config.RoutesFile); err != nil {
+			return nil, fmt.Errorf("ROUTES_FILE: %w", err)
+		}
+	}
+	return router.ParseRoutes(src)
+}
+
+// simulatorKey is the key that goes to the simulator, which takes any.
+const simulatorKey = "sim-key"
+
+func (b *Base) providers() []router.Provider {
+	cfg := b.Config
+	or := providers.Settings{BaseURL: cfg.OpenRouterBaseURL, Key: cfg.OpenRouterAPIKey.Reveal(), AppURL: cfg.AppURL, AppName: "AstroGrowth"}
+	hf := providers.Settings{BaseURL: cfg.HuggingFaceBaseURL, Key: cfg.HuggingFaceToken.Reveal()}
+	ol := providers.Settings{BaseURL: cfg.OllamaURL, MaxInFlight: 2}
+	if cfg.SimulatorWanted() {
+		or.BaseURL, or.Key = cfg.SimulatorURL+"/openrouter/api/v1", simulatorKey
+		hf.BaseURL, hf.Key = cfg.SimulatorURL+"/huggingface/v1", simulatorKey
+		ol.BaseURL = cfg.SimulatorURL + "/ollama"
+	}
+	return []router.Provider{providers.NewOpenRouter(or), providers.NewHuggingFace(hf), providers.NewOllama(ol)}
+}
+
+// LinkedIn makes the client of LinkedIn, or of the simulator.
+func (b *Base) LinkedIn() *linkedin.Client {
+	s := linkedin.Settings{APIURL: b.Config.LinkedInAPIURL, Version: b.Config.LinkedInVersion}
+	if b.Config.SimulatorWanted() {
+		s.APIURL = b.Config.SimulatorURL + "/linkedin"
+	}
+	return linkedin.New(s)
+}
+
+// Rate gives the display currency's units for one US dollar: the newest stored rate, read at most once a minute.
+func (b *Base) Rate() func(context.Context) (decimal.Decimal, error) {
+	var mu sync.Mutex
+	var rate decimal.Decimal
+	var read time.Time
+	return func(ctx context.Context) (decimal.Decimal, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(read) < time.Minute {
+			return rate, nil
+		}
+		r, _, err := b.Store.Rate(ctx, b.Config.Currency)
+		if err != nil {
+			return rate, err
+		}
+		rate, read = r, time.Now()
+		return rate, nil
+	}
+}
+
+// SaveRate stores the configured rate of the display currency, when there is one.
+func (b *Base) SaveRate(ctx context.Context) error {
+	rate, known := b.Config.Rate()
+	if !known {
+		return nil
+	}
+	return b.Store.SetRate(ctx, b.Config.Currency, rate, "configuration")
+}
