@@ -1,0 +1,67 @@
+# AstroGrowth. `make help` lists what there is.
+
+GO        ?= go
+TOOL      := $(GO) tool -modfile=tools/go.mod
+TESTFLAGS ?=
+FUZZTIME  ?= 20s
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+# Packages that have tests behind the build tag "browser".
+BROWSER = $$(grep -rlE '^//go:build .*\bbrowser\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
+
+.DEFAULT_GOAL := help
+.PHONY: run test check race e2e browser fuzz bench lint fmt build vuln hooks help
+
+run: build ## build and start everything on this machine (ARGS= for `up`)
+	@exec bin/astrogrowth up $(ARGS)
+
+build: ## build the programs into bin/
+	$(GO) build -o bin/ ./cmd/...
+
+test: ## run every test against real Postgres and Redis, installing them where possible
+	@.ci/need postgres redis
+	$(GO) test -count=1 $(TESTFLAGS) ./...
+
+check: ## all that a change must pass: format, vet, lint, race, tidy, verify, build
+	$(TOOL) golangci-lint fmt --diff
+	$(GO) vet ./...
+	$(MAKE) lint
+	$(MAKE) race
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	$(MAKE) build
+
+race: ## run every test under the race detector, in random order
+	@.ci/need postgres redis gcc
+	$(GO) test -race -shuffle=on -count=1 $(TESTFLAGS) ./...
+
+e2e: build ## start the built programs and walk the jobs through them
+	@.ci/need postgres redis
+	$(GO) test -count=1 -tags e2e $(TESTFLAGS) ./test/e2e/...
+
+browser: ## run the tests that look at the pages with Chromium
+	@dirs="$(BROWSER)"; [ -n "$$dirs" ] || { echo "browser: no package has such tests"; exit 0; }; \
+	.ci/need postgres redis chromium && set -x && $(GO) test -count=1 -tags browser $(TESTFLAGS) $$dirs
+
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" TESTFLAGS="$(TESTFLAGS)" .ci/fuzz
+
+bench: ## run the benchmarks (BENCH=regexp, BENCHTIME=1s)
+	@.ci/need postgres redis
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(TESTFLAGS) ./...
+
+lint: ## run golangci-lint (its first build takes minutes)
+	$(TOOL) golangci-lint run ./...
+
+fmt: ## format the code
+	$(TOOL) golangci-lint fmt
+
+vuln: ## look for known vulnerabilities
+	$(TOOL) govulncheck ./...
+
+hooks: ## check format and vet before each commit
+	git config core.hooksPath .githooks
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
