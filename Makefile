@@ -11,7 +11,7 @@ BENCHTIME ?= 1s
 BROWSER = $$(grep -rlE '^//go:build .*\bbrowser\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: run test check race e2e browser fuzz bench lint fmt build vuln hooks help
+.PHONY: run test check race e2e chaos browser fuzz bench lint fmt build vuln hooks help
 
 run: build ## build and start everything on this machine (ARGS= for `up`)
 	@exec bin/astrogrowth up $(ARGS)
@@ -38,7 +38,11 @@ race: ## run every test under the race detector, in random order
 
 e2e: build ## start the built programs and walk the jobs through them
 	@.ci/need postgres redis
-	$(GO) test -count=1 -tags e2e $(TESTFLAGS) ./test/e2e/...
+	$(GO) test -count=1 -tags e2e $(TESTFLAGS) ./test/...
+
+chaos: ## take everything apart under 10,000 jobs, three seeds (CHAOS_JOBS, CHAOS_SEEDS)
+	@.ci/need postgres redis
+	CHAOS_JOBS=$${CHAOS_JOBS:-10000} CHAOS_SEEDS=$${CHAOS_SEEDS:-3} $(GO) test -count=1 -v -timeout 3h -tags e2e -run TestNothingIsLost ./test/chaos
 
 browser: ## run the tests that look at the pages with Chromium
 	@dirs="$(BROWSER)"; [ -n "$$dirs" ] || { echo "browser: no package has such tests"; exit 0; }; \
