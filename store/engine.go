@@ -58,7 +58,7 @@ func (s *Store) HandOver(ctx context.Context, window int, send func([]Handover) 
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	var soonest pq.NullTime
+	var soonest sql.NullTime
 	err = s.db.GetContext(ctx, &soonest, `
 		SELECT min(run_at) FROM jobs
 		WHERE dispatched_at IS NULL AND state IN ('scheduled', 'queued', 'retrying', 'waiting')
@@ -90,7 +90,9 @@ const handOverQuery = `
 		WHERE dispatched_at IS NULL AND state IN ('scheduled', 'queued', 'retrying', 'waiting')
 		  AND lane = g.lane AND workspace_id = g.workspace_id AND run_at <= now()
 		ORDER BY run_at, id LIMIT greatest(0, $1 - coalesce(l.n, 0))
-		FOR UPDATE SKIP LOCKED) j`
+		FOR UPDATE SKIP LOCKED) j
+	WHERE NOT EXISTS (SELECT 1 FROM pauses p
+		WHERE p.queue = split_part(g.lane, ':', 1) AND (p.workspace_id IS NULL OR p.workspace_id = g.workspace_id))`
 
 // Claimed is a job that a worker owns until its lease ends.
 type Claimed struct {
@@ -116,6 +118,8 @@ func (s *Store) Claim(ctx context.Context, id growth.JobID, epoch int, worker st
 		WITH old AS (
 			SELECT id AS old_id, state AS old_state FROM jobs
 			WHERE id = $1 AND epoch = $2 AND NOT cancel_requested
+			  AND NOT EXISTS (SELECT 1 FROM pauses p
+				WHERE p.queue = split_part(lane, ':', 1) AND (p.workspace_id IS NULL OR p.workspace_id = jobs.workspace_id))
 			  AND (state IN ('queued', 'scheduled', 'retrying') OR (state = 'waiting' AND run_at <= now() + interval '1 second')
 			       OR (state = 'running' AND lease_until < now() AND attempts < max_attempts
 			           AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id AND p.state = 'publishing')))

@@ -101,7 +101,7 @@ func TestHandOverKeepsWhatRedisDidNotTake(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	ids := b.backlog(3)
-	n, _, err := b.s.HandOver(b.ctx, 10, func(due []store.Handover) []bool { return []bool{true, false, false} })
+	n, _, err := b.s.HandOver(b.ctx, 10, func([]store.Handover) []bool { return []bool{true, false, false} })
 	b.must(err)
 	if n != 1 || !b.row(ids[0]).Dispatched || b.row(ids[1]).Dispatched {
 		t.Errorf("marked %d: %+v %+v", n, b.row(ids[0]), b.row(ids[1]))

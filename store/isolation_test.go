@@ -66,13 +66,31 @@ func nothing[T any](v T, err error) (any, bool) {
 
 // theirs has, for each method of store.Scoped, what another workspace's ids must give.
 var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
-	"Job":          func(sc store.Scoped, o owned) (any, bool) { _, err := sc.Job(o.ctx, o.job); return absent(err) },
-	"CancelJob":    func(sc store.Scoped, o owned) (any, bool) { _, err := sc.CancelJob(o.ctx, o.job); return absent(err) },
-	"RetryJob":     func(sc store.Scoped, o owned) (any, bool) { return absent(sc.RetryJob(o.ctx, o.job)) },
-	"CallsOfJob":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CallsOfJob(o.ctx, o.job)) },
-	"StepsOfJob":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.StepsOfJob(o.ctx, o.job)) },
-	"Calls":        func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Calls(o.ctx, store.Page{})) },
-	"CountJobs":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountJobs(o.ctx)) },
+	"Job":        func(sc store.Scoped, o owned) (any, bool) { _, err := sc.Job(o.ctx, o.job); return absent(err) },
+	"CancelJob":  func(sc store.Scoped, o owned) (any, bool) { _, err := sc.CancelJob(o.ctx, o.job); return absent(err) },
+	"RetryJob":   func(sc store.Scoped, o owned) (any, bool) { return absent(sc.RetryJob(o.ctx, o.job)) },
+	"CallsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CallsOfJob(o.ctx, o.job)) },
+	"StepsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.StepsOfJob(o.ctx, o.job)) },
+	"Calls":      func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Calls(o.ctx, store.Page{})) },
+	"CountJobs":  func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountJobs(o.ctx)) },
+	"QueueStates": func(sc store.Scoped, o owned) (any, bool) {
+		states, err := sc.QueueStates(o.ctx)
+		for _, q := range states {
+			if len(q.Jobs) > 0 || q.Paused {
+				return states, false
+			}
+		}
+		return err, err == nil
+	},
+	"Pause": func(sc store.Scoped, o owned) (any, bool) {
+		err := sc.Pause(o.ctx, "content", "them")
+		return err, err == nil
+	},
+	"Resume": func(sc store.Scoped, o owned) (any, bool) { err := sc.Resume(o.ctx, "content"); return err, err == nil },
+	"RetryAll": func(sc store.Scoped, o owned) (any, bool) {
+		n, err := sc.RetryAll(o.ctx, store.JobFilter{}, 200)
+		return n, err == nil && n == 0
+	},
 	"CountLeads":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountLeads(o.ctx)) },
 	"TallyCalls":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TallyCalls(o.ctx, time.Time{})) },
 	"Latencies":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Latencies(o.ctx, time.Time{})) },

@@ -49,7 +49,7 @@ type jobRow struct {
 	ErrorCode     sql.NullString     `db:"error_code"`
 	ErrorMessage  sql.NullString     `db:"error_message"`
 	WaitingReason sql.NullString     `db:"waiting_reason"`
-	WaitingUntil  pq.NullTime        `db:"waiting_until"`
+	WaitingUntil  sql.NullTime       `db:"waiting_until"`
 	Metadata      []byte             `db:"metadata"`
 	CampaignID    sql.NullString     `db:"campaign_id"`
 	CallbackURL   sql.NullString     `db:"callback_url"`

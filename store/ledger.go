@@ -49,12 +49,12 @@ func (w *LedgerWriter) Run(ctx context.Context) {
 	for {
 		select {
 		case c := <-w.queue:
-			w.write(w.gather(c))
+			w.write(w.gather(c)) //nolint:contextcheck // what was called is written, whoever has left
 		case <-ctx.Done():
 			for {
 				select {
 				case c := <-w.queue:
-					w.write(w.gather(c))
+					w.write(w.gather(c)) //nolint:contextcheck // ctx has ended; this is what is left
 				default:
 					return
 				}

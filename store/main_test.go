@@ -165,19 +165,19 @@ func (b *bed) events(id growth.JobID) []string {
 	return out
 }
 
-func wantCode(t testing.TB, err error, want growth.Code) {
-	t.Helper()
+func wantCode(tb testing.TB, err error, want growth.Code) {
+	tb.Helper()
 	if err == nil {
-		t.Fatalf("no error; want %v", want)
+		tb.Fatalf("no error; want %v", want)
 	}
 	if e, ok := errors.AsType[*growth.Error](err); !ok || e.Code != want {
-		t.Fatalf("error = %v (%v); want %v", err, growth.CodeOf(err), want)
+		tb.Fatalf("error = %v (%v); want %v", err, growth.CodeOf(err), want)
 	}
 }
 
-func wantLost(t testing.TB, err error) {
-	t.Helper()
+func wantLost(tb testing.TB, err error) {
+	tb.Helper()
 	if !errors.Is(err, store.ErrLeaseLost) {
-		t.Fatalf("error = %v; want ErrLeaseLost", err)
+		tb.Fatalf("error = %v; want ErrLeaseLost", err)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/lib/pq"
-
 	growth "github.com/zakibelm/astrogrowth"
 )
 
@@ -18,7 +16,7 @@ type accountRow struct {
 	Name      string           `db:"name"`
 	Status    string           `db:"status"`
 	Token     string           `db:"token"`
-	ExpiresAt pq.NullTime      `db:"expires_at"`
+	ExpiresAt sql.NullTime     `db:"expires_at"`
 	Simulated bool             `db:"simulated"`
 	CreatedAt time.Time        `db:"created_at"`
 }
@@ -114,7 +112,7 @@ type publicationRow struct {
 	URL         string                  `db:"url"`
 	Error       string                  `db:"error"`
 	Simulated   bool                    `db:"simulated"`
-	PublishedAt pq.NullTime             `db:"published_at"`
+	PublishedAt sql.NullTime            `db:"published_at"`
 	CreatedAt   time.Time               `db:"created_at"`
 }
 
@@ -215,10 +213,10 @@ func (tx *Tx) postingWindow(ctx context.Context, p growth.Publication, spacing t
 		return wrap("lock account", err)
 	}
 	var w struct {
-		Last  pq.NullTime `db:"last"`
-		First pq.NullTime `db:"first"`
-		N     int         `db:"n"`
-		Now   time.Time   `db:"now"`
+		Last  sql.NullTime `db:"last"`
+		First sql.NullTime `db:"first"`
+		N     int          `db:"n"`
+		Now   time.Time    `db:"now"`
 	}
 	if err := tx.tx.GetContext(ctx, &w, `
 		SELECT max(sent_at) AS last, min(sent_at) AS first, count(*) AS n, now() AS now FROM publications
@@ -343,7 +341,11 @@ func (sc Scoped) Settle(ctx context.Context, id growth.PublicationID, verdict Se
 }
 
 func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, urn, url string) error {
-	p, o, event := growth.Publication{}, Outcome{}, "job.succeeded"
+	var (
+		p     growth.Publication
+		o     Outcome
+		event = "job.succeeded"
+	)
 	switch verdict {
 	case SettlePublished:
 		now := time.Now().UTC()
