@@ -101,7 +101,9 @@ func TestOllamaIsNotGivenMoreThanItsLimit(t *testing.T) {
 	b.open = func(s Settings) provider { s.MaxInFlight = limit; return NewOllama(s) }
 	p := b.serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		n := now.Add(1)
-		for old := peak.Load(); n > old && !peak.CompareAndSwap(old, n); old = peak.Load() {
+		old := peak.Load()
+		for n > old && !peak.CompareAndSwap(old, n) {
+			old = peak.Load()
 		}
 		defer now.Add(-1)
 		_, _ = io.WriteString(w, b.answer("ok", "stop"))

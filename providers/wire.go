@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -112,9 +113,7 @@ func (w *wire) request(ctx context.Context, m message) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, values := range w.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, w.header)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "astrogrowth")
 	if len(m.body) > 0 {

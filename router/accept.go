@@ -13,19 +13,19 @@ import (
 	"github.com/zakibelm/astrogrowth/providers"
 )
 
-// refusedAnswer is an answer that came over the wire intact and was turned down here. It never counts against a breaker.
-type refusedAnswer struct {
+// refusedAnswerError is an answer that came over the wire intact and was turned down here. It never counts against a breaker.
+type refusedAnswerError struct {
 	fault *growth.Error
 	text  string // the answer
 	why   string // the fault, in words that a model understands
 }
 
-func (e *refusedAnswer) Error() string { return e.fault.Error() }
+func (e *refusedAnswerError) Error() string { return e.fault.Error() }
 
-func (e *refusedAnswer) Unwrap() error { return e.fault }
+func (e *refusedAnswerError) Unwrap() error { return e.fault }
 
 func refuse(text, why string) error {
-	return &refusedAnswer{
+	return &refusedAnswerError{
 		fault: &growth.Error{Code: growth.Malformed, Op: "router.accept", Message: "the answer was turned down: " + shorten(why, 200)},
 		text:  text,
 		why:   why,
@@ -54,7 +54,7 @@ func (w *walker) accept(resp providers.Response) (string, error) {
 }
 
 // withFault asks again with the fault named.
-func withFault(messages []growth.Message, r *refusedAnswer) []growth.Message {
+func withFault(messages []growth.Message, r *refusedAnswerError) []growth.Message {
 	out := append([]growth.Message(nil), messages...)
 	return append(out,
 		growth.Message{Role: "assistant", Content: shorten(r.text, 4000)},

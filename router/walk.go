@@ -120,7 +120,7 @@ func (w *walker) model(ctx context.Context, p Provider, slug string) (a Answer, 
 		return a, false, nil
 	}
 	a, err = w.call(ctx, p, slug, w.req.Messages)
-	if refused, ok := errors.AsType[*refusedAnswer](err); ok && ctx.Err() == nil {
+	if refused, ok := errors.AsType[*refusedAnswerError](err); ok && ctx.Err() == nil {
 		a, err = w.call(ctx, p, slug, withFault(w.req.Messages, refused)) // asked once more, with the fault named
 	}
 	report(w.blame(p, full, err))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -249,7 +250,7 @@ func (w QualifyWorker) giveUp(job *Job[QualifyArgs], err error) bool {
 func (w QualifyWorker) save(job *Job[QualifyArgs], s scoring, q growth.Qualification, x extracted) error {
 	q.LeadID = s.lead.ID
 	view, _ := lead.View(s.rubric, s.lead)
-	fields := slices.Sorted(maps.Keys(view))
+	fields := shared(view)
 	return job.Complete(q, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.SaveQualification(ctx, job.Job, q, s.fingerprint); err != nil {
 			return err
@@ -257,6 +258,19 @@ func (w QualifyWorker) save(job *Job[QualifyArgs], s scoring, q growth.Qualifica
 		return tx.AddTransfers(ctx, job.Job, q.LeadID, x.Providers, fields)
 	}, qualified(q))
 }
+
+// shared lists the fields whose values a provider was shown; of a private field it saw no more than a placeholder.
+func shared(view map[string]string) []string {
+	var out []string
+	for _, field := range slices.Sorted(maps.Keys(view)) {
+		if !placeholder.MatchString(view[field]) {
+			out = append(out, field)
+		}
+	}
+	return out
+}
+
+var placeholder = regexp.MustCompile(`^\[[A-Z]+_[0-9]+\]$`)
 
 func qualified(q growth.Qualification) store.NewEvent {
 	return event("lead.qualified", map[string]any{"lead_id": q.LeadID, "score": q.Score, "grade": q.Grade, "priority": q.Priority})

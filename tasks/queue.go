@@ -88,7 +88,7 @@ func (q *Queue) Wake() {
 }
 
 // FillOptions puts the defaults in and refuses what is out of range.
-func FillOptions(t growth.JobType, o growth.JobOptions) (growth.JobOptions, error) {
+func FillOptions(_ growth.JobType, o growth.JobOptions) (growth.JobOptions, error) {
 	const op = "tasks.FillOptions"
 	switch o.Priority {
 	case "":
@@ -162,8 +162,10 @@ type Relay struct {
 	wake   chan struct{}
 }
 
-// Window is how many unfinished tasks of one workspace lie in one lane of Redis; the rest waits in Postgres.
-const Window = 200
+// Window is how many unfinished tasks of one workspace lie in one lane of Redis; the rest waits in Postgres. A lane is
+// first in, first out, so this is also what a lone job of another workspace may find before it; and it bounds how many
+// jobs of one workspace and lane run at once, in all workers together.
+const Window = 128
 
 // relayIdle is how often a relay looks without having been woken: for jobs that another process accepted and could not
 // hand over.

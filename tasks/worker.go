@@ -71,6 +71,9 @@ func (r *Runner) Handle(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
+	if r.stopping.Err() != nil { // asynq still pulls while it shuts down: leave the task to another process
+		return &again{after: time.Second, free: true}
+	}
 	claimed, ok, err := r.store.Claim(ctx, id, epoch, r.name, Lease)
 	if err != nil {
 		return &again{after: time.Second, free: true, err: err} // not an answer: try again, at no cost
@@ -107,7 +110,7 @@ func (r *Runner) run(asynqCtx context.Context, claimed store.Claimed) error {
 		defer close(beats)
 		r.beat(beating, c, cancel)
 	}()
-	stop := context.AfterFunc(r.stopping, func() { cancel(errStopping) })
+	stop := context.AfterFunc(r.stopping, func() { cancel(errStopping) }) //nolint:contextcheck // the process's end, beside the task's
 	defer stop()
 
 	began := time.Now()
@@ -138,17 +141,18 @@ func (r *Runner) run(asynqCtx context.Context, claimed store.Claimed) error {
 }
 
 func (r *Runner) logEnd(log zerolog.Logger, o store.Outcome, began time.Time) {
-	e := log.Info()
+	level := zerolog.InfoLevel
 	if o.State == growth.JobFailed {
-		e = log.Error()
+		level = zerolog.ErrorLevel
 	}
-	if o.Err != nil {
-		e = e.Str("code", o.Err.Code.String())
-	}
-	if o.Waiting != "" {
-		e = e.Str("waiting", string(o.Waiting))
-	}
-	e.Str("state", string(o.State)).Dur("took", time.Since(began)).Msg("attempt ended")
+	log.WithLevel(level).Func(func(e *zerolog.Event) {
+		if o.Err != nil {
+			e.Str("code", o.Err.Code.String())
+		}
+		if o.Waiting != "" {
+			e.Str("waiting", string(o.Waiting))
+		}
+	}).Str("state", string(o.State)).Dur("took", time.Since(began)).Msg("attempt ended")
 }
 
 var (

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,7 +56,7 @@ type stack struct {
 func up(ctx context.Context, cfg config.Config, out io.Writer) error {
 	began := time.Now()
 	s := &stack{cfg: cfg, out: out, env: map[string]string{}}
-	defer s.shutdown()
+	defer s.shutdown() //nolint:contextcheck // ctx has ended by then, and stopping needs time
 	if err := s.portsFree(ctx); err != nil {
 		return err
 	}
@@ -246,8 +248,10 @@ func (s *stack) run(ctx context.Context, p program, crashed chan<- error) error 
 }
 
 func (s *stack) start(p program) (*devstack.Child, error) {
-	env := os.Environ()
-	for k, v := range s.env {
+	vars := config.Environ()
+	maps.Copy(vars, s.env)
+	env := make([]string, 0, len(vars))
+	for k, v := range vars {
 		env = append(env, k+"="+v)
 	}
 	return devstack.StartProgram(devstack.Program{Path: p.path, Args: p.args, Env: env})
@@ -381,8 +385,8 @@ func (s *stack) restartRedis(ctx context.Context) error {
 func (s *stack) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
-	for i := len(s.stop) - 1; i >= 0; i-- {
-		s.stop[i](ctx)
+	for _, stop := range slices.Backward(s.stop) {
+		stop(ctx)
 	}
 }
 

@@ -2,19 +2,16 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
-	_ "github.com/lib/pq" // the driver, to make a schema
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
 
@@ -24,52 +21,22 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/internal/wiring"
 	"github.com/zakibelm/astrogrowth/router/breaker"
-	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Around(m).Run()) }
-
-// schema makes a migrated schema and returns how to reach it.
-func schema(t *testing.T) string {
-	t.Helper()
-	dsn, name := testenv.Postgres(t), "mon_"+strings.ReplaceAll(growth.NewID(), "-", "")
-	db, err := sql.Open("postgres", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(t.Context(), `CREATE SCHEMA `+name); err != nil {
-		t.Fatal(err)
-	}
-	u, err := url.Parse(dsn)
-	if err != nil || u.Scheme == "" {
-		return dsn + " search_path=" + name
-	}
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return u.String()
-}
 
 // base is what the program stands on, over real stores.
 func base(t *testing.T, change func(*config.Config)) *wiring.Base {
 	t.Helper()
 	cfg := config.Config{
 		BindAddr: "127.0.0.1", OwnStores: true, Currency: "CAD", FXUSDCAD: decimal.RequireFromString("1.40"),
-		RedisURL: config.NewSecret(testenv.Redis(t)), DatabaseURL: config.NewSecret(schema(t)), AppURL: "http://localhost:3000",
+		RedisURL: config.NewSecret(testenv.Redis(t)), DatabaseURL: config.NewSecret("postgres://h/d"), AppURL: "http://localhost:3000",
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	db, err := store.Open(t.Context(), cfg.DatabaseURL.Reveal(), store.Options{MaxConns: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := testenv.Store(t)
 	if _, err := db.EnsureWorkspace(t.Context(), growth.DefaultWorkspace, "Default"); err != nil {
 		t.Fatal(err)
 	}

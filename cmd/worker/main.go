@@ -51,7 +51,7 @@ func run(ctx context.Context) error {
 func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks.Relay) error {
 	runner := tasks.NewRunner(ctx, b.Store, relay, b.Process(), b.Log, b.Report)
 	runner.Notify(b.Redis)
-	register(runner, b, chain)
+	register(ctx, runner, b, chain)
 	var servers []*asynq.Server
 	defer func() {
 		var wg sync.WaitGroup
@@ -66,6 +66,8 @@ func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks
 			return errors.Join(errors.New("REDIS_URL: the queue cannot be reached"), err)
 		}
 		servers = append(servers, s)
+		stopPulling := context.AfterFunc(ctx, s.Stop)
+		defer stopPulling()
 	}
 	mux := http.NewServeMux()
 	b.Health.Mount(mux)
@@ -85,7 +87,7 @@ func groups(concurrency int) []tasks.Group {
 	}
 }
 
-func register(r *tasks.Runner, b *wiring.Base, chain *wiring.Chain) {
+func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wiring.Chain) {
 	cfg := b.Config
 	spacing, perDay := cfg.LinkedInMinInterval.Duration(), cfg.LinkedInMaxPosts
 	tasks.AddWorker(r, tasks.QualifyWorker{Store: b.Store, Chain: chain.Router})
@@ -101,7 +103,7 @@ func register(r *tasks.Runner, b *wiring.Base, chain *wiring.Chain) {
 	tasks.AddWorker(r, tasks.CallbackWorker{
 		Store: b.Store, Client: tasks.CallbackClient(hosts),
 		Show: func(j growth.Job) growth.Job {
-			if r, err := rate(context.Background()); err == nil && !r.Equal(decimal.Zero) {
+			if r, err := rate(context.WithoutCancel(ctx)); err == nil && !r.Equal(decimal.Zero) {
 				j.Cost = j.Cost.In(cfg.Currency, r)
 			}
 			return j

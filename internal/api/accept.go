@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -263,15 +264,11 @@ func mergeLeads(old, update growth.Lead) growth.Lead {
 		return update
 	}
 	extra := map[string]string{}
-	for k, v := range old.Extra {
-		extra[k] = v
-	}
+	maps.Copy(extra, old.Extra)
 	if err := json.Unmarshal(b, &merged); err != nil {
 		return update
 	}
-	for k, v := range update.Extra {
-		extra[k] = v
-	}
+	maps.Copy(extra, update.Extra)
 	if len(extra) > 0 {
 		merged.Extra = extra
 	}

@@ -132,7 +132,7 @@ func (a *api) resetBreaker(ctx context.Context, name string) error {
 	if name != "" && !slices.Contains(a.Router.Breakers().Names(), name) {
 		return growth.Errorf(growth.NotFound, "api.resetBreaker", "there is no breaker with this name; see /v1/analytics/breakers")
 	}
-	return a.Router.Breakers().Reset(ctx, a.Redis, name)
+	return a.ResetBreaker(ctx, name)
 }
 
 type invalidateInput struct {

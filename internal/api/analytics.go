@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -196,9 +197,12 @@ func (a *api) forecast(ctx context.Context, horizon int) (Forecast, error) {
 	}
 	f.SpentMonth = spent.Mul(rate).Round(6)
 	r, err := forecast.Next(history, days[len(days)-1].CostUSD.InexactFloat64(), now.Sub(midnight).Hours()/24, horizon)
-	if err != nil { // nothing has been called yet: nothing is expected, and that rests on nothing
+	if errors.Is(err, forecast.ErrNoHistory) { // nothing has been called yet: nothing is expected, and that rests on nothing
 		f.Method, f.Wide = "none", true
 		return f, nil
+	}
+	if err != nil {
+		return f, err
 	}
 	in := func(usd float64) decimal.Decimal { return decimal.NewFromFloat(usd).Mul(rate).Round(6) }
 	f.Method, f.HistoryDays, f.Wide = r.Method, r.History, r.Wide

@@ -11,7 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/redis/go-redis/v9"
+	"github.com/rs/cors"
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
 
@@ -31,28 +31,26 @@ const (
 	maxWait  = 60 * time.Second
 )
 
-// Redis is what the API needs of Redis, named here because only wiring may hold a client.
-type Redis = redis.UniversalClient
-
 // Config is what the API stands on. Every field but CORSOrigins, AllowHosts and Report is required.
 type Config struct {
-	Store       *store.Store
-	Queue       *tasks.Queue
-	Router      *router.Router
-	Cache       *cache.Cache
-	Redis       Redis // for breaker resets only
-	Bus         *events.Bus
-	Log         zerolog.Logger
-	Currency    string
-	Rate        func(context.Context) (decimal.Decimal, error) // units of Currency for one US dollar
-	Seal        func(plain []byte, owner string) string
-	LinkedIn    Member
-	RequireKeys bool
-	AllowHosts  []string // hosts of callbacks that may be private
-	PublicURL   string   // of this API
-	Simulated   bool     // providers and LinkedIn are the simulator
-	Version     string
-	Report      func(context.Context, error)
+	Store        *store.Store
+	Queue        *tasks.Queue
+	Router       *router.Router
+	Cache        *cache.Cache
+	ResetBreaker func(ctx context.Context, name string) error // in every process; an empty name is every breaker
+	Bus          *events.Bus
+	Log          zerolog.Logger
+	Currency     string
+	Rate         func(context.Context) (decimal.Decimal, error) // units of Currency for one US dollar
+	Seal         func(plain []byte, owner string) string
+	LinkedIn     Member
+	RequireKeys  bool
+	AllowHosts   []string // hosts of callbacks that may be private
+	CORSOrigins  []string // pages of these origins may call; empty: none
+	PublicURL    string   // of this API
+	Simulated    bool     // providers and LinkedIn are the simulator
+	Version      string
+	Report       func(context.Context, error)
 }
 
 // api holds the handlers.
@@ -67,18 +65,31 @@ func New(cfg Config) http.Handler {
 	problems() // before the first operation is described: it is part of every description
 	mux := http.NewServeMux()
 	h := humago.New(mux, humaConfig(cfg))
-	h.UseMiddleware(a.authenticate(h))
+	h.UseMiddleware(a.authenticate)
 	a.jobs(h)
 	a.llm(h)
 	a.leads(h)
 	a.contents(h)
 	a.publications(h)
+	a.queues(h)
 	a.admin(h)
 	mux.HandleFunc("/api/trpc/", a.trpc)
 	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)
 	a.docs(mux)
 	mux.HandleFunc("/", notFound(mux))
-	return a.guardHost(mux)
+	return a.crossOrigin(a.guardHost(mux))
+}
+
+// crossOrigin lets pages of the listed origins call the API. Without a list the browser's own rule stands: none may.
+func (a *api) crossOrigin(next http.Handler) http.Handler {
+	if len(a.CORSOrigins) == 0 {
+		return next
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: a.CORSOrigins, AllowedMethods: []string{"GET", "POST", "PUT", "PATCH", "DELETE"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Workspace", "X-Request-Id"},
+		ExposedHeaders: []string{"Location", "Retry-After", "Idempotency-Replayed", "X-Request-Id"}, MaxAge: 600,
+	}).Handler(next)
 }
 
 func humaConfig(cfg Config) huma.Config {

@@ -30,21 +30,19 @@ func needs(s auth.Scope) map[string]any { return map[string]any{scopeKey: s} }
 
 // authenticate finds out who asks and in which workspace, and whether they may. An operation without a scope is a
 // mistake in this program and is refused.
-func (a *api) authenticate(h huma.API) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		p, err := a.principal(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-API-Key"), ctx.Header("X-Workspace"))
-		if err == nil {
-			scope, ok := ctx.Operation().Metadata[scopeKey].(auth.Scope)
-			if !ok || !p.May(scope) {
-				err = growth.Errorf(growth.Forbidden, "api.authenticate", "this call needs a key with the scope %q", scope)
-			}
+func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
+	p, err := a.principal(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-API-Key"), ctx.Header("X-Workspace"))
+	if err == nil {
+		scope, ok := ctx.Operation().Metadata[scopeKey].(auth.Scope)
+		if !ok || !p.May(scope) {
+			err = growth.Errorf(growth.Forbidden, "api.authenticate", "this call needs a key with the scope %q", scope)
 		}
-		if err != nil {
-			a.refuse(ctx, problemOf(err))
-			return
-		}
-		next(huma.WithValue(ctx, principalKey{}, p))
 	}
+	if err != nil {
+		a.refuse(ctx, problemOf(err))
+		return
+	}
+	next(huma.WithValue(ctx, principalKey{}, p))
 }
 
 func (a *api) refuse(ctx huma.Context, p *Problem) {
@@ -62,13 +60,13 @@ func (a *api) principal(ctx context.Context, authorization, apiKey, workspace st
 	if key == "" && a.RequireKeys {
 		return auth.Principal{}, growth.Errorf(growth.Unauthorized, "api.principal", "send an API key as Authorization: Bearer … or X-API-Key: …")
 	}
-	p := auth.Principal{Name: "local", Scopes: []string{string(auth.ScopeAdmin)}}
+	p := auth.Principal{Name: "local", Agency: true, Scopes: []string{string(auth.ScopeAdmin)}}
 	if key != "" {
 		k, err := a.Store.KeyByHash(ctx, auth.Hash(key))
 		if err != nil {
 			return p, err
 		}
-		p = auth.Principal{KeyID: k.ID, Name: k.Name, Workspace: k.Workspace, Scopes: k.Scopes}
+		p = auth.Principal{KeyID: k.ID, Name: k.Name, Workspace: k.Workspace, Agency: k.Workspace == "", Scopes: k.Scopes}
 	}
 	if p.Workspace != "" { // a key of one workspace cannot pick another
 		return p, nil

@@ -31,7 +31,7 @@ type CompleteBody struct {
 	TaskType growth.TaskType  `json:"task_type" enum:"qualification,content_generation,verification,analysis,simple"`
 	Messages []growth.Message `json:"messages" minItems:"1" maxItems:"200"`
 	Schema   json.RawMessage  `json:"schema,omitempty" doc:"JSON Schema that the answer must fit"`
-	Options  CompleteOptions  `json:"options,omitempty"`
+	Options  CompleteOptions  `json:"options,omitzero"`
 }
 
 // Completion is the answer of the chain.

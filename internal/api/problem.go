@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -15,7 +16,7 @@ import (
 )
 
 // Problem is an error as RFC 9457 describes it, with a message member that tools such as n8n show.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457's own word
 	Type    string        `json:"type" doc:"Stable name of the kind of error" example:"urn:astrogrowth:problem:invalid"`
 	Title   string        `json:"title"`
 	Status  int           `json:"status"`
@@ -179,9 +180,7 @@ func statusOf(c growth.Code) int {
 }
 
 func writeProblem(w http.ResponseWriter, p *Problem) {
-	for k, v := range p.GetHeaders() {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the caller may have left

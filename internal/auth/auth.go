@@ -49,6 +49,7 @@ type Principal struct {
 	KeyID     string             // empty: the loopback user of the embedded default
 	Name      string             // of the key, for the record
 	Workspace growth.WorkspaceID // the one that the request works in
+	Agency    bool               // may act for every workspace
 	Scopes    []string
 }
 

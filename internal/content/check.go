@@ -34,7 +34,7 @@ type piece struct {
 	earlier []string
 }
 
-// language is the base of the language asked for: "fr", "en", …
+// language is the base of the language asked for: for example "fr" or "en".
 func (p piece) language() string {
 	l := p.brief.Language
 	if l == "" {

@@ -48,8 +48,8 @@ func shingles(s string) map[uint64]bool {
 		var h maphash.Hash
 		h.SetSeed(shingleSeed)
 		for _, x := range w[i:min(i+shingleWords, len(w))] {
-			h.WriteString(x)
-			h.WriteByte(' ')
+			_, _ = h.WriteString(x) // never fails, by its documentation
+			_ = h.WriteByte(' ')
 		}
 		out[h.Sum64()] = true
 	}

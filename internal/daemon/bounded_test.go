@@ -16,7 +16,11 @@ func TestUnreadBodyDoesNotBecomeTheNextRequest(t *testing.T) {
 	})))
 	t.Cleanup(srv.Close)
 	for range 8 {
-		resp, err := srv.Client().Post(srv.URL, "text/plain", strings.NewReader(strings.Repeat("a", 1<<20)))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, strings.NewReader(strings.Repeat("a", 1<<20)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := srv.Client().Do(req)
 		if err != nil {
 			continue // the connection was closed while the body was being sent, which is right
 		}

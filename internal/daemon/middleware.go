@@ -58,7 +58,7 @@ func identify(log zerolog.Logger, next http.Handler) http.Handler {
 func traced(next http.Handler) http.Handler {
 	transaction := sentryhttp.New(sentryhttp.Options{Repanic: true}).Handle(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if sentry.CurrentHub().Client() == nil || quiet(r.URL.Path) {
+		if !sentry.CurrentHub().Client().IsEnabled() || quiet(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -120,6 +121,64 @@ func TestRequestIDIsTakenWhenSaneAndMadeOtherwise(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The framework behind the API says 499 when it finds, while writing, that the caller has left.
+func TestCallerWhoLeavesDuringTheAnswerIsOnlyNoted(t *testing.T) {
+	t.Parallel()
+	var out, complaints safeBuffer
+	handler := daemon.Middleware(zerolog.New(&out), nil)(muxWith("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_, _ = io.WriteString(w, "the beginn")
+		w.WriteHeader(499)
+	}))
+	srv := httptest.NewUnstartedServer(handler)
+	srv.Config.ErrorLog = log.New(&complaints, "", 0)
+	srv.Start()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	srv.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status = %d, want the one that was sent", resp.StatusCode)
+	}
+	if got := lines(t, out.String()); len(got) != 1 || got[0]["status"] != 499.0 {
+		t.Errorf("log = %v, want the status 499", got)
+	}
+	if complaints.String() != "" {
+		t.Errorf("the server complains: %s", complaints.String())
+	}
+}
+
+// A second status of any other kind is a fault of a handler, and the server shall name it.
+func TestSecondStatusIsStillAFault(t *testing.T) {
+	t.Parallel()
+	var complaints safeBuffer
+	srv := httptest.NewUnstartedServer(daemon.Middleware(zerolog.Nop(), nil)(muxWith("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.WriteHeader(http.StatusAccepted)
+	})))
+	srv.Config.ErrorLog = log.New(&complaints, "", 0)
+	srv.Start()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	srv.Close()
+	if !strings.Contains(complaints.String(), "superfluous") {
+		t.Errorf("the server says %q, want a word on the second status", complaints.String())
 	}
 }
 

@@ -24,8 +24,16 @@ type response struct {
 	bytes  int64
 }
 
-// WriteHeader notes the first final status.
+// statusLeft stands in logs for a caller who left before the answer was complete.
+const statusLeft = 499
+
+// WriteHeader notes the first final status. A handler that sets statusLeft when its answer has begun can only mean the
+// log: it found out while writing that the caller has gone, and there is no header left to send.
 func (w *response) WriteHeader(status int) {
+	if status == statusLeft && w.status != 0 {
+		w.status = statusLeft
+		return
+	}
 	if w.status == 0 && status >= 200 {
 		w.status = status
 	}

@@ -76,7 +76,7 @@ func hubOf(ctx context.Context) *sentry.Hub {
 	if hub == nil {
 		hub = sentry.CurrentHub().Clone()
 	}
-	if hub.Client() == nil {
+	if !hub.Client().IsEnabled() { // a hub without a client of its own has one that drops everything
 		return nil
 	}
 	return hub

@@ -32,7 +32,7 @@ func fakeSentry(t *testing.T) (sent func() string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if client := sentry.CurrentHub().Client(); client != nil {
+		if client := sentry.CurrentHub().Client(); client.IsEnabled() {
 			client.Close()
 		}
 		sentry.CurrentHub().BindClient(nil)
@@ -105,6 +105,15 @@ func TestSentryWithoutADSNIsOff(t *testing.T) {
 	daemon.CaptureError(context.Background(), io.ErrUnexpectedEOF)
 	daemon.CapturePanic(context.Background(), "x")
 	flush()
+	traced := false
+	mux := muxWith("GET /", func(_ http.ResponseWriter, r *http.Request) {
+		traced = sentry.TransactionFromContext(r.Context()) != nil
+	})
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+	daemon.Middleware(zerolog.Nop(), nil)(mux).ServeHTTP(httptest.NewRecorder(), req)
+	if traced {
+		t.Error("a request goes through Sentry although there is none")
+	}
 }
 
 func TestSentryRefusesABadDSNWithoutQuotingIt(t *testing.T) {

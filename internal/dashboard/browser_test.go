@@ -26,6 +26,7 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/config"
 	"github.com/zakibelm/astrogrowth/internal/dashboard"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/router/breaker"
 	"github.com/zakibelm/astrogrowth/store"
 )
@@ -47,7 +48,7 @@ var looks = []look{
 }
 
 // tab opens a browser tab that notes what goes wrong in it and whom it talks to.
-func tab(t *testing.T, browser context.Context, own string) (context.Context, func() []string) {
+func tab(browser context.Context, t *testing.T, own string) (context.Context, func() []string) {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
@@ -66,9 +67,9 @@ func tab(t *testing.T, browser context.Context, own string) (context.Context, fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	call(t, ctx, cdplog.Enable, cdp.Empty{})
-	call(t, ctx, runtime.Enable, cdp.Empty{})
-	call(t, ctx, network.Enable, network.EnableParams{})
+	call(ctx, t, cdplog.Enable, cdp.Empty{})
+	call(ctx, t, runtime.Enable, cdp.Empty{})
+	call(ctx, t, network.Enable, network.EnableParams{})
 	return ctx, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -78,7 +79,7 @@ func tab(t *testing.T, browser context.Context, own string) (context.Context, fu
 	}
 }
 
-func call[P, R any](t *testing.T, ctx context.Context, c cdp.Command[P, R], params P) {
+func call[P, R any](ctx context.Context, t *testing.T, c cdp.Command[P, R], params P) {
 	t.Helper()
 	if _, err := chromedp.Call(ctx, c, params); err != nil {
 		t.Fatal(err)
@@ -120,7 +121,7 @@ func browser(t *testing.T) context.Context {
 }
 
 // as sets how the next page is looked at.
-func as(t *testing.T, ctx context.Context, l look) {
+func as(ctx context.Context, t *testing.T, l look) {
 	t.Helper()
 	theme, lang := "light", "en-CA"
 	if l.dark {
@@ -129,17 +130,17 @@ func as(t *testing.T, ctx context.Context, l look) {
 	if l.french {
 		lang = "fr-CA"
 	}
-	call(t, ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+	call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: l.width, Height: 900, DeviceScaleFactor: 1, Mobile: l.width < 600,
 	})
-	call(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
 	})
-	call(t, ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": lang}})
+	call(ctx, t, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": lang}})
 }
 
 // evaluate runs a script in the page.
-func evaluate[T any](t *testing.T, ctx context.Context, script string) T {
+func evaluate[T any](ctx context.Context, t *testing.T, script string) T {
 	t.Helper()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
 	if err != nil {
@@ -148,14 +149,14 @@ func evaluate[T any](t *testing.T, ctx context.Context, script string) T {
 	return v
 }
 
-func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
+func do(ctx context.Context, t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func shoot(t *testing.T, ctx context.Context, name string) {
+func shoot(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	dir := os.Getenv("ASTROGROWTH_SHOTS")
 	if dir == "" {
@@ -172,6 +173,7 @@ func shoot(t *testing.T, ctx context.Context, name string) {
 
 // fill makes a workspace in which every page has something to show.
 func fill(t *testing.T, db *store.Store) (d seed, lead growth.LeadID, job growth.JobID) {
+	t.Helper()
 	d = seed{t, db, workspace(t, db, "Bistro & Co.")}
 	for day := range 13 {
 		id := d.job(growth.JobLeadQualification, map[string]any{}, "")
@@ -204,8 +206,8 @@ func fill(t *testing.T, db *store.Store) (d seed, lead growth.LeadID, job growth
 	wait := d.job(growth.JobContentGeneration, map[string]any{}, "")
 	d.run(wait, nil, store.Outcome{State: growth.JobWaiting, Waiting: growth.WaitQuota, RunAt: time.Now().Add(3 * time.Hour), Redeliver: true})
 	d.job(growth.JobContentGeneration, map[string]any{}, "")
-	d.content("Trois signes que votre carte en ligne fait fuir", "Votre salle est pleine le samedi et vide le mardi ?\n\nCe n’est pas la cuisine : c’est souvent la carte en ligne. Trois restaurants du Plateau nous ont montré leurs chiffres, et les mêmes trois détails reviennent chaque fois.\n\n1. Le menu est un PDF.\n2. Les heures ne sont pas les bonnes.\n3. Personne ne répond aux avis.\n\nLequel réglez-vous cette semaine ?", growth.ContentInReview)
-	d.content("Short and sweet", "A short text that ends before the fold.", growth.ContentInReview)
+	d.content("Trois signes que votre carte en ligne fait fuir", "Votre salle est pleine le samedi et vide le mardi ?\n\nCe n’est pas la cuisine : c’est souvent la carte en ligne. Trois restaurants du Plateau nous ont montré leurs chiffres, et les mêmes trois détails reviennent chaque fois.\n\n1. Le menu est un PDF.\n2. Les heures ne sont pas les bonnes.\n3. Personne ne répond aux avis.\n\nLequel réglez-vous cette semaine ?")
+	d.content("Short and sweet", "A short text that ends before the fold.")
 	d.publication("Bonjour Montréal ! Notre carte d’automne est arrivée.\n\n#Montréal #Restaurants", growth.PublicationPublished)
 	d.publication("Deux tables viennent de se libérer pour samedi.\n\n#Montréal", growth.PublicationUnknown)
 	d.must(db.AddCacheCounts(t.Context(), []store.CacheCount{{Workspace: d.ws.ID, Task: growth.TaskSimple, Hits: 412, Misses: 190}}))
@@ -213,7 +215,7 @@ func fill(t *testing.T, db *store.Store) (d seed, lead growth.LeadID, job growth
 }
 
 func TestPagesInABrowser(t *testing.T) {
-	db := openStore(t)
+	db := testenv.Store(t)
 	d, lead, job := fill(t, db)
 	empty := workspace(t, db, "Empty")
 	shared := breakers{open: []breaker.Change{{Name: "openrouter", State: breaker.Open, Until: time.Now().Add(45 * time.Second)}}}
@@ -240,23 +242,23 @@ func TestPagesInABrowser(t *testing.T) {
 	} {
 		for _, l := range looks {
 			t.Run(p.name+"/"+l.name, func(t *testing.T) {
-				ctx, faults := tab(t, b, p.site.server.URL)
+				ctx, faults := tab(b, t, p.site.server.URL)
 				ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 				defer cancel()
-				as(t, ctx, l)
-				do(t, ctx, chromedp.Navigate(p.site.server.URL+p.path), chromedp.WaitVisible(chromedp.CSS(p.wait)))
+				as(ctx, t, l)
+				do(ctx, t, chromedp.Navigate(p.site.server.URL+p.path), chromedp.WaitVisible(chromedp.CSS(p.wait)))
 				if p.name == "overview" {
-					do(t, ctx, chromedp.WaitVisible(chromedp.CSS(".u-over")))
+					do(ctx, t, chromedp.WaitVisible(chromedp.CSS(".u-over")))
 				}
 				if p.name == "lead" {
-					do(t, ctx, chromedp.Click(chromedp.CSS(".reasons summary")))
-					if !evaluate[bool](t, ctx, `document.querySelector(".reasons blockquote").checkVisibility()`) {
+					do(ctx, t, chromedp.Click(chromedp.CSS(".reasons summary")))
+					if !evaluate[bool](ctx, t, `document.querySelector(".reasons blockquote").checkVisibility()`) {
 						t.Error("a click does not show the quote")
 					}
 				}
-				wide := evaluate[int](t, ctx, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
-				lang := evaluate[string](t, ctx, `document.documentElement.lang`)
-				shoot(t, ctx, p.name+"-"+l.name)
+				wide := evaluate[int](ctx, t, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
+				lang := evaluate[string](ctx, t, `document.documentElement.lang`)
+				shoot(ctx, t, p.name+"-"+l.name)
 				for _, f := range faults() {
 					t.Error(f)
 				}
@@ -272,7 +274,7 @@ func TestPagesInABrowser(t *testing.T) {
 }
 
 func TestOverviewIsLive(t *testing.T) {
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Live")}
 	var down atomic.Bool
 	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug, Breakers: breakers{}})
@@ -284,13 +286,13 @@ func TestOverviewIsLive(t *testing.T) {
 		}
 		inner.ServeHTTP(w, r)
 	})
-	ctx, faults := tab(t, browser(t), s.server.URL)
+	ctx, faults := tab(browser(t), t, s.server.URL)
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	do(t, ctx, chromedp.Navigate(s.server.URL), chromedp.WaitVisible(chromedp.CSS(".live.on")), chromedp.Focus(chromedp.CSS(`a[href="/jobs?type=lead-qualification"]`)))
+	do(ctx, t, chromedp.Navigate(s.server.URL), chromedp.WaitVisible(chromedp.CSS(".live.on")), chromedp.Focus(chromedp.CSS(`a[href="/jobs?type=lead-qualification"]`)))
 	id := d.job(growth.JobLeadQualification, map[string]any{}, "")
-	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`a[href="/jobs/`+string(id)+`"]`)))
-	focused := evaluate[string](t, ctx, `document.activeElement.getAttribute("href") || document.activeElement.tagName`)
+	do(ctx, t, chromedp.WaitVisible(chromedp.CSS(`a[href="/jobs/`+string(id)+`"]`)))
+	focused := evaluate[string](ctx, t, `document.activeElement.getAttribute("href") || document.activeElement.tagName`)
 	if focused != "/jobs?type=lead-qualification" {
 		t.Errorf("the keyboard's place moved to %q", focused)
 	}
@@ -298,20 +300,20 @@ func TestOverviewIsLive(t *testing.T) {
 		t.Error(f)
 	}
 	down.Store(true)
-	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(".live.off")))
+	do(ctx, t, chromedp.WaitVisible(chromedp.CSS(".live.off")))
 }
 
 func TestReviewByKeyboard(t *testing.T) {
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Keyboard")}
-	c := d.content("Title", "Body", growth.ContentInReview)
+	c := d.content("Title", "Body")
 	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug, RequireLogin: true, AdminKey: config.NewSecret("the-administrators-key")})
-	ctx, faults := tab(t, browser(t), s.server.URL)
+	ctx, faults := tab(browser(t), t, s.server.URL)
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	do(t, ctx, chromedp.Navigate(s.server.URL+"/contents"), chromedp.SendKeys(chromedp.CSS("#key"), "the-administrators-key\r"),
+	do(ctx, t, chromedp.Navigate(s.server.URL+"/contents"), chromedp.SendKeys(chromedp.CSS("#key"), "the-administrators-key\r"),
 		chromedp.WaitVisible(chromedp.CSS(".decide .primary")), chromedp.Focus(chromedp.CSS(".decide .primary")), chromedp.KeyEvent("\r"), chromedp.WaitVisible(chromedp.CSS(".notice")))
-	where := evaluate[string](t, ctx, `location.href`)
+	where := evaluate[string](ctx, t, `location.href`)
 	if u, err := url.Parse(where); err != nil || u.Path != "/contents" {
 		t.Errorf("at %s, %v", where, err)
 	}

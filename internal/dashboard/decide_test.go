@@ -8,15 +8,16 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/dashboard"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 func TestContentIsDecidedAsItWasSeen(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Contents")}
 	long := strings.Repeat("é", 205) + "12345|behind the fold"
-	first := d.content("First", long, growth.ContentInReview)
-	second := d.content("Second", "Short.", growth.ContentInReview)
+	first := d.content("First", long)
+	second := d.content("Second", "Short.")
 	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug})
 	s.page("/contents", `12345<span class="fold"`, `<span class="below">|behind the fold`, "#Montréal", "40 % is not in the brief", first.Hash)
 
@@ -47,9 +48,9 @@ func TestContentIsDecidedAsItWasSeen(t *testing.T) {
 
 func TestAnotherSiteCannotDecide(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "CSRF")}
-	c := d.content("Title", "Body", growth.ContentInReview)
+	c := d.content("Title", "Body")
 	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug, Queues: http.NotFoundHandler()})
 	for _, tc := range []struct{ name, header, value, path string }{
 		{"by fetch metadata", "Sec-Fetch-Site", "cross-site", "/contents/" + string(c.ID) + "/approve"},
@@ -72,7 +73,7 @@ func TestAnotherSiteCannotDecide(t *testing.T) {
 
 func TestUnknownPublicationIsSettledByAPerson(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Posts")}
 	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug})
 	const urn = "urn:li:activity:7012345678901234567"

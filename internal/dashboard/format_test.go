@@ -62,7 +62,7 @@ func TestNumbersAndDurations(t *testing.T) {
 
 func TestTargetsAreJudgedByWhatIsKnown(t *testing.T) {
 	t.Parallel()
-	dollars := func(s string) decimal.Decimal { return decimal.RequireFromString(s) }
+	dollars := decimal.RequireFromString
 	base := measured{
 		days:   []store.Day{{Hits: 61, Misses: 39}},
 		health: store.ChainHealth{Answered: 939, Minutes: 1000, UpMinutes: 999, Failovers: 100, FailoversOK: 96, CostUSD: dollars("3.5")},

@@ -7,12 +7,13 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/dashboard"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
 func TestJobShowsEveryCandidateAndWhyNot(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Jobs")}
 	id := d.job(growth.JobLeadQualification, map[string]any{"x": "needle"}, "")
 	d.run(id, []growth.Call{

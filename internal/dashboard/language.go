@@ -62,7 +62,7 @@ func parseLanguage(s string) (language, bool) {
 
 // keep remembers a language that was chosen.
 func (l language) keep(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure follows the request, for plain HTTP on loopback
 		Name: languageCookie, Value: l.Code(), Path: "/", MaxAge: 365 * 24 * 3600,
 		HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
 	})

@@ -6,11 +6,12 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/dashboard"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 func TestListsGoOnWhereThePageBeforeEnded(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Pages")}
 	for i := range 53 {
 		d.lead(growth.Lead{BusinessName: name(i), Notes: "x"}, nil, nil)
@@ -41,7 +42,7 @@ func TestListsGoOnWhereThePageBeforeEnded(t *testing.T) {
 
 func TestLeadShowsReasonsWithTheirQuotes(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Leads")}
 	calls := []growth.Call{answered("openrouter", "m", "0.001", 500)}
 	id := d.lead(growth.Lead{BusinessName: "Chez <script>alert(1)</script>", Website: "javascript:alert(1)", Notes: "note"}, qualification(74, "high"), calls)

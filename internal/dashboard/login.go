@@ -48,12 +48,13 @@ func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) error {
 		return d.loginForm(w, r, http.StatusUnauthorized, "login.wrong")
 	case growth.Forbidden:
 		return d.loginForm(w, r, http.StatusForbidden, "login.scope")
+	default:
 	}
 	if err != nil {
 		return err
 	}
 	d.sessions.begin(w, r, subject)
-	http.Redirect(w, r, insideOnly(r.PostFormValue("next")), http.StatusSeeOther)
+	http.Redirect(w, r, insideOnly(r.PostFormValue("next")), http.StatusSeeOther) //nolint:gosec // G710: insideOnly keeps it here
 	return nil
 }
 

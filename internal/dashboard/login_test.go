@@ -12,12 +12,13 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/auth"
 	"github.com/zakibelm/astrogrowth/internal/config"
 	"github.com/zakibelm/astrogrowth/internal/dashboard"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	mine, other := workspace(t, db, "Mine only"), workspace(t, db, "Somebody else's")
 	d := seed{t, db, other}
 	foreign := d.job(growth.JobLeadQualification, map[string]any{}, "")
@@ -168,7 +169,7 @@ func TestLogin(t *testing.T) {
 
 func TestRevokedKeyEndsItsSession(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	ws := workspace(t, db, "Revoked")
 	key := auth.NewKey()
 	k, err := db.AddKey(t.Context(), store.Key{Name: "k", Scopes: []string{"admin"}, Workspace: ws.ID}, auth.Hash(key))
@@ -188,7 +189,7 @@ func TestRevokedKeyEndsItsSession(t *testing.T) {
 
 func TestOnlyThisMachinesNamesWithoutALogin(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	ws := workspace(t, db, "Hosts")
 	s := serve(t, dashboard.Config{Store: db, Workspace: ws.Slug})
 	for host, want := range map[string]int{

@@ -282,11 +282,15 @@ func (d *Dashboard) overviewData(w http.ResponseWriter, r *http.Request, v *visi
 		}
 		html[name] = string(b)
 	}
+	view, ok := p.Data.(overviewView)
+	if !ok {
+		return growth.Errorf(growth.Internal, "dashboard.overviewData", "the page holds no overview")
+	}
 	body := struct {
 		*Overview
 
 		HTML map[string]string `json:"html"`
-	}{p.Data.(overviewView).Overview, html} //nolint:forcetypeassert // set by overviewPage
+	}{view.Overview, html}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(body) // the browser may have left
 	return nil

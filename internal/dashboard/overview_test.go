@@ -11,13 +11,14 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/dashboard"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/router/breaker"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
 func TestOverviewShowsWhatWasMeasured(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Measured")}
 	d.lead(growth.Lead{BusinessName: "Alpha"}, qualification(82, "high"), []growth.Call{answered("openrouter", "m", "0.002", 800)})
 	d.lead(growth.Lead{BusinessName: "Beta"}, qualification(30, "low"),
@@ -81,7 +82,7 @@ func TestOverviewShowsWhatWasMeasured(t *testing.T) {
 
 func TestOverviewOfNothingInventsNothing(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	ws := workspace(t, db, "Empty")
 	s := serve(t, dashboard.Config{Store: db, Workspace: ws.Slug, Breakers: breakers{err: errors.New("redis is down")}})
 	body := s.page("/", "Redis cannot be asked", "No job has failed.")
@@ -95,7 +96,7 @@ func TestOverviewOfNothingInventsNothing(t *testing.T) {
 
 func TestUnknownCostIsNeverShownAsNothing(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Unknown")}
 	id := d.job(growth.JobLeadQualification, map[string]any{}, "")
 	d.run(id, []growth.Call{answered("openrouter", "m", "", 10)}, store.Outcome{State: growth.JobSucceeded, Result: json.RawMessage(`{}`)})

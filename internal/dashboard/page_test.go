@@ -8,11 +8,12 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/dashboard"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 func TestQueuesPageAsksNobodyElse(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	ws := workspace(t, db, "Queues")
 	const page = `<!doctype html><html><head><link rel="manifest" href="/queues/manifest.json"/>` +
 		`<link rel="stylesheet" href="https://fonts.googleapis.com/css?family=Roboto&display=swap"/><link rel="icon" href="/queues/favicon.ico"/>` +
@@ -45,9 +46,9 @@ func TestQueuesPageAsksNobodyElse(t *testing.T) {
 
 func TestPagesAreStrictAndSelfContained(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	d := seed{t, db, workspace(t, db, "Strict")}
-	d.content("Title", "Body", growth.ContentInReview)
+	d.content("Title", "Body")
 	lead := d.lead(growth.Lead{BusinessName: "Alpha"}, qualification(50, "medium"), []growth.Call{answered("ollama", "m", "0", 5)})
 	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug})
 	for _, path := range []string{"/", "/jobs", "/leads", "/leads/" + string(lead), "/contents", "/publications", "/nowhere"} {
@@ -74,7 +75,7 @@ func TestPagesAreStrictAndSelfContained(t *testing.T) {
 
 func TestLanguageIsTheReaders(t *testing.T) {
 	t.Parallel()
-	db := openStore(t)
+	db := testenv.Store(t)
 	ws := workspace(t, db, "Languages")
 	for _, tc := range []struct{ name, query, cookie, accept, want string }{
 		{"nothing asked", "", "", "", "en"},

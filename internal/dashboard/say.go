@@ -45,11 +45,12 @@ func (p *page) Chip(group string, value any) Chip {
 
 // CallChip says what the chain did with a candidate.
 func (p *page) CallChip(c growth.Call) Chip {
-	switch {
-	case c.Status == growth.CallStarted:
+	switch c.Status {
+	case growth.CallStarted:
 		return Chip{Class: "running", Text: p.Word("call", growth.CallStarted)}
-	case c.Status == growth.CallUnknown:
+	case growth.CallUnknown:
 		return Chip{Class: "unknown", Text: p.Word("call", growth.CallUnknown)}
+	default:
 	}
 	return Chip{Class: string(c.Decision), Text: p.Word("decision", c.Decision)}
 }

@@ -2,17 +2,12 @@ package dashboard_test
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"os"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	_ "github.com/lib/pq" // the driver, to make a schema
 	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -20,58 +15,9 @@ import (
 	"github.com/zakibelm/astrogrowth/store"
 )
 
-// testDB is one schema for all tests of the package; each test has a workspace of its own in it.
-var testDB struct {
-	once  sync.Once
-	store *store.Store
-	err   error
-}
-
 func TestMain(m *testing.M) {
 	suite := testenv.Around(m)
 	os.Exit(suite.Run())
-}
-
-// openStore returns the store that all tests share.
-func openStore(t *testing.T) *store.Store {
-	t.Helper()
-	dsn := testenv.Postgres(t)
-	testDB.once.Do(func() { testDB.store, testDB.err = makeStore(dsn) })
-	if testDB.err != nil {
-		t.Fatalf("database: %v", testDB.err)
-	}
-	return testDB.store
-}
-
-// makeStore makes a schema. It ends with the database of the test binary; in one that runs already it stays.
-func makeStore(dsn string) (*store.Store, error) {
-	ctx := context.Background()
-	schema := "dash_" + strings.ReplaceAll(growth.NewID(), "-", "")
-	admin, err := sql.Open("postgres", dsn)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = admin.Close() }()
-	if _, err := admin.ExecContext(ctx, `CREATE SCHEMA `+schema); err != nil {
-		return nil, err
-	}
-	s, err := store.Open(ctx, inSchema(dsn, schema), store.Options{})
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.Migrate(ctx)
-	return s, err
-}
-
-func inSchema(dsn, schema string) string {
-	u, err := url.Parse(dsn)
-	if err != nil || u.Scheme == "" {
-		return dsn + " search_path=" + schema
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 // workspace makes a workspace for one test.
@@ -155,11 +101,11 @@ func (d seed) lead(l growth.Lead, q *growth.Qualification, calls []growth.Call) 
 }
 
 // content stores a text for review.
-func (d seed) content(title, body string, status growth.ContentStatus) growth.Content {
+func (d seed) content(title, body string) growth.Content {
 	d.t.Helper()
 	c, _, err := d.s.In(d.ws.ID).CreateContent(d.t.Context(), growth.Content{
 		ID: growth.ContentID(growth.NewID()), Variant: 1, Version: 1, Title: title, Body: body, Hashtags: []string{"#Montréal", "#Restaurants", "#Growth"},
-		Language: "fr-CA", Score: 82, Status: status, Hash: "hash-" + growth.NewID(), Simulated: true,
+		Language: "fr-CA", Score: 82, Status: growth.ContentInReview, Hash: "hash-" + growth.NewID(), Simulated: true,
 		Checks: []growth.Check{
 			{Rule: "length", Hard: true, OK: true},
 			{Rule: "fold", OK: false, Detail: "the first lines do not name the offer"},
@@ -178,7 +124,7 @@ func (d seed) publication(text string, state growth.PublicationState) growth.Pub
 		func(growth.AccountID) (string, error) { return "sealed", nil })
 	d.must(err)
 	job := d.job(growth.JobLinkedInPublish, map[string]any{"text": text}, "")
-	p, err := d.s.PreparePublication(ctx, growth.Publication{Workspace: d.ws.ID, JobID: job, AccountID: a.ID, ContentHash: growth.NewID()},
+	p, err := d.s.PreparePublication(ctx, growth.Publication{Workspace: d.ws.ID, JobID: job, AccountID: a.ID},
 		growth.Post{AuthorURN: a.URN, Text: text, Visibility: "PUBLIC"}, growth.NewID(), false)
 	d.must(err)
 	c, ok, err := d.s.Claim(ctx, job, 0, "test", time.Minute)

@@ -110,7 +110,7 @@ func (d *Dashboard) chooseWorkspace(w http.ResponseWriter, r *http.Request, v *v
 	slug := r.FormValue("slug")
 	for _, ws := range v.Choices {
 		if ws.Slug == slug {
-			http.SetCookie(w, &http.Cookie{
+			http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure follows the request, for plain HTTP on loopback
 				Name: workspaceCookie, Value: slug, Path: "/", MaxAge: 365 * 24 * 3600,
 				HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
 			})

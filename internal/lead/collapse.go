@@ -1,7 +1,9 @@
 package lead
 
 import (
+	"encoding/binary"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -140,15 +142,12 @@ func (c *Collector) same(a, b [len(keyKinds)]keySum) bool {
 }
 
 func (k keySum) text() string {
-	var b [16]byte
-	for i := range 8 {
-		b[i], b[8+i] = byte(k[0]>>(8*i)), byte(k[1]>>(8*i))
-	}
-	return string(b[:])
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), k[0])
+	return string(binary.LittleEndian.AppendUint64(b, k[1]))
 }
 
 func (c *Collector) remember(line int, l growth.Lead, keys [len(keyKinds)]keySum) {
-	i := int32(len(c.known))
+	i := int32(len(c.known)) //nolint:gosec // G115: so many leads do not fit into memory
 	k := known{line: line}
 	for _, kind := range keyKinds {
 		if f := c.form(kind, l); f != (keySum{}) {
@@ -203,10 +202,8 @@ const maxForms = 20 // ways of writing one lead that are told apart
 // newForm notes a way of writing a lead, and says whether no row had used it before.
 func (c *Collector) newForm(i int32, f keySum) bool {
 	k := &c.known[i]
-	for _, have := range k.forms {
-		if have == f {
-			return false
-		}
+	if slices.Contains(k.forms, f) {
+		return false
 	}
 	if len(k.forms) < maxForms {
 		k.forms = append(k.forms, f)

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -97,16 +98,16 @@ func TestSniffAsStated(t *testing.T) {
 	}
 }
 
-func rows(t testing.TB, in string) []lead.Row {
-	t.Helper()
+func rows(tb testing.TB, in string) []lead.Row {
+	tb.Helper()
 	f, r, err := lead.Sniff(strings.NewReader(in))
 	if err != nil {
-		t.Fatalf("Sniff: %v", err)
+		tb.Fatalf("Sniff: %v", err)
 	}
 	var out []lead.Row
 	for row, err := range lead.Open(r, f, lead.Guess(f.Headers, f.Sample)).Rows() {
 		if err != nil {
-			t.Fatalf("Rows: %v", err)
+			tb.Fatalf("Rows: %v", err)
 		}
 		out = append(out, row)
 	}
@@ -209,11 +210,7 @@ func compareWithStandard(t *testing.T, in string, format lead.Format) {
 		return
 	}
 	want = want[1:]
-	for i := len(want) - 1; i >= 0; i-- { // rows without content are not ours
-		if strings.TrimSpace(strings.Join(want[i], "")) == "" {
-			want = append(want[:i], want[i+1:]...)
-		}
-	}
+	want = slices.DeleteFunc(want, func(row []string) bool { return strings.TrimSpace(strings.Join(row, "")) == "" }) // not ours
 	if len(format.Sample) < len(want) && len(want) <= 1000 || len(format.Sample) > 0 && len(want) > 0 && !cmp.Equal(format.Sample[0], want[0]) {
 		t.Fatalf("rows %q, encoding/csv reads %q", format.Sample, want)
 	}

@@ -160,7 +160,7 @@ func quoteFault(f Finding, view map[string]string) string {
 	case !ok:
 		return "the field is none of the lead's"
 	}
-	quote, value := comparable(f.Quote), comparable(value)
+	quote, value := plain(f.Quote), plain(value)
 	if !strings.Contains(value, quote) {
 		return "the quote does not stand in the field"
 	}
@@ -170,8 +170,8 @@ func quoteFault(f Finding, view map[string]string) string {
 	return ""
 }
 
-// comparable makes texts equal that differ in Unicode form or white space only.
-func comparable(s string) string {
+// plain makes texts equal that differ in Unicode form or white space only.
+func plain(s string) string {
 	return strings.Join(strings.Fields(norm.NFC.String(s)), " ")
 }
 

@@ -12,11 +12,11 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/lead"
 )
 
-func small(t testing.TB) lead.Rubric {
-	t.Helper()
+func small(tb testing.TB) lead.Rubric {
+	tb.Helper()
 	r, err := lead.Parse([]byte(smallRubric))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

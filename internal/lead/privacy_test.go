@@ -168,20 +168,20 @@ func TestFingerprint(t *testing.T) {
 	t.Parallel()
 	r := load(t, "")
 	base := growth.Lead{BusinessName: "A", Phone: "514 555-0100", Notes: "n", Extra: map[string]string{"size": "5"}}
-	print := func(edit func(*growth.Lead)) string {
+	sum := func(edit func(*growth.Lead)) string {
 		l := base
 		l.Extra = map[string]string{"size": "5"}
 		edit(&l)
 		return lead.Fingerprint(l, r, "icp")
 	}
-	same := print(func(*growth.Lead) {})
+	same := sum(func(*growth.Lead) {})
 	for name, edit := range map[string]func(*growth.Lead){
 		"phone":       func(l *growth.Lead) { l.Phone = "514 555-0101" },
 		"postal code": func(l *growth.Lead) { l.PostalCode = "H2H 2H2" },
 		"id":          func(l *growth.Lead) { l.ID = "x" },
 		"consent":     func(l *growth.Lead) { l.Consent = &growth.Consent{Basis: "express"} },
 	} {
-		if print(edit) != same {
+		if sum(edit) != same {
 			t.Errorf("another %s is another score", name)
 		}
 	}
@@ -190,7 +190,7 @@ func TestFingerprint(t *testing.T) {
 		"notes": func(l *growth.Lead) { l.Notes = "m" },
 		"extra": func(l *growth.Lead) { l.Extra["size"] = "6" },
 	} {
-		if print(edit) == same {
+		if sum(edit) == same {
 			t.Errorf("another %s is the same score", name)
 		}
 	}
@@ -205,7 +205,7 @@ func TestSuspicions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	flagged, attacks := 0, 0

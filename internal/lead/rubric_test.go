@@ -12,11 +12,11 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/lead"
 )
 
-func load(t testing.TB, name string) lead.Rubric {
-	t.Helper()
+func load(tb testing.TB, name string) lead.Rubric {
+	tb.Helper()
 	r, err := lead.Load(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -160,7 +161,7 @@ func (c rubricCheck) levels(r *Rubric, cr *Criterion, path []any) error {
 	seen := map[string]bool{Unknown: true}
 	for j := range cr.Levels {
 		l := &cr.Levels[j]
-		at := append(path[:len(path):len(path)], j)
+		at := append(slices.Clip(path), j)
 		switch {
 		case !rubricName.MatchString(l.Level) || seen[l.Level]:
 			return c.at(append(at, "level"), "the level %q of %s comes twice, is %q, or is no plain name", l.Level, cr.ID, Unknown)
@@ -171,7 +172,7 @@ func (c rubricCheck) levels(r *Rubric, cr *Criterion, path []any) error {
 		}
 		seen[l.Level] = true
 		for k := range l.Rules {
-			if err := c.rule(r, &l.Rules[k], append(at[:len(at):len(at)], "rules", k)); err != nil {
+			if err := c.rule(r, &l.Rules[k], append(slices.Clip(at), "rules", k)); err != nil {
 				return err
 			}
 		}

@@ -7,15 +7,15 @@ import (
 )
 
 // testFile gives the path of a file of the shared test data, or skips the test where the data is absent.
-func testFile(t testing.TB, name string) string {
-	t.Helper()
+func testFile(tb testing.TB, name string) string {
+	tb.Helper()
 	dir := os.Getenv("ASTROGROWTH_TESTDATA")
 	if dir == "" {
-		t.Skip("set ASTROGROWTH_TESTDATA to the folder of test data to run this test")
+		tb.Skip("set ASTROGROWTH_TESTDATA to the folder of test data to run this test")
 	}
 	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("test data: %v", err)
+		tb.Skipf("test data: %v", err)
 	}
 	return path
 }

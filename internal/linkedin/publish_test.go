@@ -98,10 +98,9 @@ type outcome struct {
 }
 
 // publish posts once and says what came of it, and that the error holds no secret.
-func publish(t *testing.T, s *wireServer, settings Settings) (Receipt, outcome, error) {
+func publish(t *testing.T, s *wireServer) (Receipt, outcome, error) {
 	t.Helper()
-	settings.APIURL = s.url
-	r, err := New(settings).Publish(t.Context(), testToken, testPost())
+	r, err := New(Settings{APIURL: s.url}).Publish(t.Context(), testToken, testPost())
 	o := outcome{Requests: s.requests.Load()}
 	if err != nil {
 		o.Code, o.Verdict = growth.CodeOf(err), Outcome(err)
@@ -145,7 +144,7 @@ func TestWhatCannotBeKnownIsUnknown(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := serveWire(t, func(c *net.TCPConn, r *http.Request) { tc.play(c, r); _ = c.Close() })
-			_, got, _ := publish(t, s, Settings{})
+			_, got, _ := publish(t, s)
 			want := outcome{Code: growth.Uncertain, Verdict: Unknown, Requests: 1}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("outcome differs (-want +got):\n%s", diff)
@@ -211,7 +210,7 @@ func TestDefiniteRefusalsMadeNoPost(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := serveWire(t, answerWith(status(tc.status, tc.body)))
-			_, got, err := publish(t, s, Settings{})
+			_, got, err := publish(t, s)
 			want := outcome{Code: tc.code, Verdict: NotCreated, Requests: 1}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("outcome differs (-want +got):\n%s", diff)
@@ -227,7 +226,7 @@ func TestDuplicateCarriesThePost(t *testing.T) {
 	t.Parallel()
 	for urn, want := range map[string]string{testURN: testURN, "urn:li:ugcPost:12": "urn:li:ugcPost:12", "urn:li:person:abc": ""} {
 		s := serveWire(t, answerWith(status(422, `{"message":"Content is a duplicate of `+urn+`"}`)))
-		_, _, err := publish(t, s, Settings{})
+		_, _, err := publish(t, s)
 		duplicate, ok := errors.AsType[*DuplicateError](err)
 		if !ok || duplicate.URN != want {
 			t.Errorf("%s: duplicate = %+v", urn, duplicate)
@@ -238,7 +237,7 @@ func TestDuplicateCarriesThePost(t *testing.T) {
 func TestSchemaFaultNamesTheField(t *testing.T) {
 	t.Parallel()
 	s := serveWire(t, answerWith(status(422, `{"message":"ERROR :: /distribution/feedDistribution :: field is required"}`)))
-	_, _, err := publish(t, s, Settings{})
+	_, _, err := publish(t, s)
 	if e, ok := errors.AsType[*growth.Error](err); !ok || e.Field != "distribution.feedDistribution" {
 		t.Errorf("error = %+v", e)
 	}
@@ -363,7 +362,7 @@ func TestCreatedIsSuccessWhateverElseIsLost(t *testing.T) {
 		"200 with an id": {"HTTP/1.1 200 X\nX-RestLi-Id: " + testURN + "\nContent-Length: 0\n\n", testURN},
 	} {
 		s := serveWire(t, func(c *net.TCPConn, r *http.Request) { answerWith(tc.answer)(c, r); _ = c.Close() })
-		got, _, err := publish(t, s, Settings{})
+		got, _, err := publish(t, s)
 		if err != nil || got.URN != tc.urn || (got.URL == "") != (tc.urn == "") {
 			t.Errorf("%s: receipt %+v, err %v", name, got, err)
 		}

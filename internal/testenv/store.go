@@ -65,11 +65,12 @@ func Store(tb testing.TB) *store.Store {
 // SQL returns a connection to the database of a Store, for what a test has to see or break behind the store's back.
 func SQL(tb testing.TB, s *store.Store) *sql.DB {
 	tb.Helper()
-	db, ok := direct.Load(s)
+	found, _ := direct.Load(s)
+	db, ok := found.(*sql.DB)
 	if !ok {
 		tb.Fatal("the store was not made by testenv.Store")
 	}
-	return db.(*sql.DB)
+	return db
 }
 
 // Workspace makes a workspace that no other test has.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -60,6 +61,7 @@ func (b *Base) open(ctx context.Context) error {
 	})
 	b.Log = log
 	b.closers = append(b.closers, logFiles.Close)
+	b.sayWhatIsNotBuilt()
 	flush, err := daemon.Sentry(cfg.SentryDSN.Reveal(), string(cfg.AppEnv), Version())
 	if err != nil {
 		return err
@@ -84,6 +86,24 @@ func (b *Base) open(ctx context.Context) error {
 	return nil
 }
 
+// sayWhatIsNotBuilt names settings that are read and checked and do nothing yet, so that nobody relies on them.
+func (b *Base) sayWhatIsNotBuilt() {
+	cfg := b.Config
+	for _, v := range []struct {
+		name string
+		set  bool
+		what string
+	}{
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", cfg.OTLPEndpoint != "", "traces are not exported yet; request ids join the logs"},
+		{"LINKEDIN_CLIENT_ID", cfg.LinkedInClientID != "", "accounts are not connected by OAuth yet; use POST /v1/linkedin/accounts with a token"},
+		{"TRUSTED_PROXIES", len(cfg.TrustedProxies) > 0, "forwarded addresses are not read yet"},
+	} {
+		if v.set {
+			b.Log.Warn().Str("variable", v.name).Msg("this setting does nothing yet: " + v.what)
+		}
+	}
+}
+
 func (b *Base) keyring() error {
 	var keys []string
 	if !b.Config.EncryptionKey.Empty() {
@@ -102,8 +122,8 @@ func (b *Base) keyring() error {
 
 // Close frees what Open took, the last first.
 func (b *Base) Close() {
-	for i := len(b.closers) - 1; i >= 0; i-- {
-		_ = b.closers[i]() // the program ends: there is nobody left to tell
+	for _, free := range slices.Backward(b.closers) {
+		_ = free() // the program ends: there is nobody left to tell
 	}
 }
 

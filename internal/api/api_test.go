@@ -1,0 +1,238 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/zakibelm/astrogrowth/internal/api"
+)
+
+func TestDescriptionIsValidOpenAPI(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	a := f.call(http.MethodGet, "/openapi.json", "")
+	doc, err := openapi3.NewLoader().LoadFromData(a.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || doc.Paths.Value("/v1/jobs/lead-qualification") == nil {
+		t.Errorf("version %s, paths %v", doc.OpenAPI, doc.Paths.Map())
+	}
+	if y := f.call(http.MethodGet, "/openapi.yaml", ""); y.status != http.StatusOK || !strings.Contains(string(y.body), "openapi: 3.1") {
+		t.Errorf("openapi.yaml: %d %.80s", y.status, y.body)
+	}
+}
+
+func TestDocsAskNobodyElse(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	for _, path := range []string{"/docs", "/docs/start.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"} {
+		if a := f.call(http.MethodGet, path, ""); a.status != http.StatusOK || len(a.body) == 0 {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+	page := string(f.call(http.MethodGet, "/docs", "").body)
+	if strings.Contains(page, "http://") || strings.Contains(page, "https://") {
+		t.Errorf("the page names another host: %s", page)
+	}
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	first := f.call(http.MethodPost, "/v1/jobs/content-generation", `{"topic":"a"}`, "Idempotency-Key", "k")
+	again := f.call(http.MethodPost, "/v1/jobs/content-generation", `{"topic":"a"}`, "Idempotency-Key", "k")
+	if first.status != http.StatusAccepted || again.status != http.StatusAccepted || first.json(t)["id"] != again.json(t)["id"] {
+		t.Errorf("first %d %s, again %d %s", first.status, first.body, again.status, again.body)
+	}
+	if again.header.Get("Idempotency-Replayed") != "true" || first.header.Get("Idempotency-Replayed") != "" {
+		t.Errorf("Idempotency-Replayed = %q, then %q", first.header.Get("Idempotency-Replayed"), again.header.Get("Idempotency-Replayed"))
+	}
+	if other := f.call(http.MethodPost, "/v1/jobs/content-generation", `{"topic":"b"}`, "Idempotency-Key", "k"); other.status != http.StatusUnprocessableEntity {
+		t.Errorf("another body under the key: %d %s", other.status, other.body)
+	}
+	if elsewhere := f.call(http.MethodPost, "/v1/jobs/linkedin-publish", `{"text":"a"}`, "Idempotency-Key", "k"); elsewhere.status != http.StatusUnprocessableEntity {
+		t.Errorf("the key on another path: %d %s", elsewhere.status, elsewhere.body)
+	}
+}
+
+func TestBatchTakesTheGoodAndNamesTheBad(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	for _, body := range []string{
+		`[{"type":"content-generation","topic":"x"},{"type":"poem"},{"type":"lead-qualification","lead":{"business_name":"B","nope":1}}]`,
+		"{\"type\":\"content-generation\",\"topic\":\"x\"}\n{\"type\":\"poem\"}\n\n{\"type\":\"lead-qualification\",\"lead\":{\"business_name\":\"B\",\"nope\":1}}\n",
+	} {
+		a := f.call(http.MethodPost, "/v1/jobs/batch", body)
+		var out api.BatchResult
+		if err := json.Unmarshal(a.body, &out); err != nil || a.status != http.StatusAccepted {
+			t.Fatalf("%d %s: %v", a.status, a.body, err)
+		}
+		if out.Accepted != 1 || out.Rejected != 2 || out.Data[0].Status != "accepted" || out.Data[1].Error == nil || !strings.Contains(out.Data[2].Error.Message, "nope") {
+			t.Errorf("result = %s", a.body)
+		}
+	}
+	for body, status := range map[string]int{"": 422, "[": 400, "[]": 422, "{\"type\":1}\n{": 400} {
+		if body == "" {
+			body = " "
+		}
+		if a := f.call(http.MethodPost, "/v1/jobs/batch", body); a.status != status {
+			t.Errorf("batch %q: %d %s, want %d", body, a.status, a.body, status)
+		}
+	}
+}
+
+func TestUnchangedLeadsMakeNoJob(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	body := `[{"type":"lead-qualification","lead":{"business_name":"Café","address":"1 rue A","city":"Laval"}}]`
+	first := f.call(http.MethodPost, "/v1/jobs/batch?on_unchanged=skip", body).json(t)
+	again := f.call(http.MethodPost, "/v1/jobs/batch?on_unchanged=skip", body).json(t)
+	at := func(m map[string]any, key string) any { return m["data"].([]any)[0].(map[string]any)[key] } //nolint:errcheck // a test: it may panic
+	if at(first, "status") != "accepted" || at(again, "status") != "existing" || at(first, "id") != at(again, "id") {
+		t.Errorf("first %v, again %v", first, again)
+	}
+}
+
+func TestKeysAndScopes(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, func(c *api.Config) { c.RequireKeys = true })
+	if a := f.call(http.MethodGet, "/v1/me", ""); a.status != http.StatusUnauthorized || a.header.Get("WWW-Authenticate") != "Bearer" {
+		t.Errorf("without a key: %d %s", a.status, a.body)
+	}
+	reader := f.key(f.ws.ID, "read")
+	if a := f.call(http.MethodGet, "/v1/me", "", "Authorization", "Bearer "+reader); a.status != http.StatusOK || a.json(t)["workspace"] != "default" {
+		t.Errorf("a reader's me: %d %s", a.status, a.body)
+	}
+	if a := f.call(http.MethodPost, "/v1/jobs/content-generation", `{"topic":"x"}`, "X-API-Key", reader); a.status != http.StatusForbidden {
+		t.Errorf("a reader enqueues: %d %s", a.status, a.body)
+	}
+	enqueuer := f.key(f.ws.ID, "enqueue", "read")
+	if a := f.call(http.MethodPost, "/v1/jobs/linkedin-publish", `{"text":"nobody approved this"}`, "X-API-Key", enqueuer); a.status != http.StatusForbidden {
+		t.Errorf("a text without the scope approve: %d %s", a.status, a.body)
+	}
+	if a := f.call(http.MethodPost, "/api/trpc/llm.complete", `{"taskType":"simple","messages":[{"role":"user","content":"1+1"}]}`); a.status != http.StatusUnauthorized || !strings.Contains(string(a.body), `"code":-32001`) {
+		t.Errorf("tRPC without a key: %d %s", a.status, a.body)
+	}
+}
+
+// Every path that names a thing by its id answers 404 to a key of another workspace.
+func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, func(c *api.Config) { c.RequireKeys = true })
+	other, err := f.s.EnsureWorkspace(t.Context(), "other", "Other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, theirs := f.key(f.ws.ID, "admin"), f.key(other.ID, "admin")
+	job, ok := f.call(http.MethodPost, "/v1/jobs/content-generation", `{"topic":"x"}`, "X-API-Key", mine).json(t)["id"].(string)
+	if !ok {
+		t.Fatal("no job")
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(f.call(http.MethodGet, "/openapi.json", "").body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "reject": `{"reason":"x"}`, "approve": `{}`, "patch": `{}`}
+	tried := 0
+	for path, item := range doc.Paths.Map() {
+		if !strings.Contains(path, "{id}") {
+			continue
+		}
+		for method := range item.Operations() {
+			body := bodies[strings.ToLower(method)]
+			if body == "" {
+				body = bodies[path[strings.LastIndex(path, "/")+1:]]
+			}
+			tried++
+			if a := f.call(method, strings.ReplaceAll(path, "{id}", job), body, "X-API-Key", theirs); a.status != http.StatusNotFound {
+				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
+			}
+		}
+	}
+	if tried < 10 {
+		t.Errorf("only %d paths were tried", tried)
+	}
+	if a := f.call(http.MethodGet, "/v1/jobs/"+job, "", "X-API-Key", mine); a.status != http.StatusOK {
+		t.Errorf("the owner's own job: %d", a.status)
+	}
+	if a := f.call(http.MethodGet, "/v1/jobs/"+job, "", "X-API-Key", theirs, "X-Workspace", "default"); a.status != http.StatusNotFound {
+		t.Errorf("a workspace's key picked another workspace: %d", a.status)
+	}
+}
+
+func TestForeignHostNamesAreRefusedWithoutKeys(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.url+"/v1/me", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "rebound.example"
+	resp, err := (&http.Client{}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("status = %d, want 403", resp.StatusCode)
+	}
+}
+
+func TestCrossOriginCallsByList(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, func(c *api.Config) { c.CORSOrigins = []string{"https://app.example"} })
+	if a := f.call(http.MethodGet, "/v1/me", "", "Origin", "https://app.example"); a.header.Get("Access-Control-Allow-Origin") != "https://app.example" {
+		t.Errorf("listed origin: %v", a.header)
+	}
+	if a := f.call(http.MethodGet, "/v1/me", "", "Origin", "https://evil.example"); a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("other origin: %v", a.header)
+	}
+}
+
+func TestQueuesPauseAndResume(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	if a := f.call(http.MethodPost, "/v1/queues/content/pause", ""); a.status != http.StatusOK || !strings.Contains(string(a.body), `"queue":"content","jobs":{},"paused":true`) {
+		t.Errorf("pause: %d %s", a.status, a.body)
+	}
+	if a := f.call(http.MethodPost, "/v1/queues/content/resume", ""); a.status != http.StatusOK || strings.Contains(string(a.body), `"paused":true`) {
+		t.Errorf("resume: %d %s", a.status, a.body)
+	}
+	if a := f.call(http.MethodPost, "/v1/queues/nope/pause", ""); a.status != http.StatusNotFound {
+		t.Errorf("no such queue: %d %s", a.status, a.body)
+	}
+}
+
+func TestTRPCBatchesAndErrors(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	a := f.call(http.MethodGet, "/api/trpc/llmAnalytics.summary,llmAnalytics.nope?batch=1&input=%7B%220%22%3A%7B%22days%22%3A3%7D%7D", "")
+	var out []map[string]any
+	if err := json.Unmarshal(a.body, &out); err != nil || a.status != http.StatusMultiStatus || len(out) != 2 || out[0]["result"] == nil || out[1]["error"] == nil {
+		t.Errorf("batch: %d %s", a.status, a.body)
+	}
+	for _, tc := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{http.MethodGet, "/api/trpc/llm.complete", "", 405},
+		{http.MethodPost, "/api/trpc/llmAnalytics.summary", "{}", 405},
+		{http.MethodPost, "/api/trpc/llm.complete", "{", 400},
+		{http.MethodPost, "/api/trpc/llm.complete", `{"taskType":"poetry","messages":[]}`, 400},
+		{http.MethodGet, "/api/trpc/llmAnalytics.summary?days=0", "", 400},
+		{http.MethodPost, "/api/trpc/contents.create", `{"textContent":"Bonjour","hashtags":"[\"#a\"]","qualityScore":80,"status":"pending"}`, 200},
+		{http.MethodGet, "/api/trpc/leads.listByCampaign?campaignId=999", "", 404},
+	} {
+		if a := f.call(tc.method, tc.path, tc.body); a.status != tc.status || !json.Valid(a.body) {
+			t.Errorf("%s %s: %d %s, want %d", tc.method, tc.path, a.status, a.body, tc.status)
+		}
+	}
+}
