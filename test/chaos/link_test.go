@@ -3,7 +3,6 @@
 package chaos
 
 import (
-	"io"
 	"net"
 	"sync"
 	"testing"
@@ -93,7 +92,6 @@ func (k *link) pump(to, from net.Conn) {
 			}
 		}
 		if err != nil {
-			_ = err == io.EOF
 			return
 		}
 	}

@@ -36,7 +36,7 @@ func TestBadRequestsNameWhatIsWrong(t *testing.T) {
 		}
 	}
 	var jobs obj
-	if s.call(http.MethodGet, s.api+"/v1/jobs", nil, &jobs); len(jobs.at("data").([]any)) != 0 {
+	if s.call(http.MethodGet, s.api+"/v1/jobs", nil, &jobs); jobs.at("data") == nil || len(jobs.list("data")) != 0 {
 		t.Errorf("a refused request left a job behind: %v", jobs)
 	}
 	png := filepath.Join(s.dir, "leads.csv")
@@ -53,7 +53,7 @@ func TestBadRequestsNameWhatIsWrong(t *testing.T) {
 
 func TestBadConfigurationStopsTheStart(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,12 +102,13 @@ func (s *stack) eachLeadScoredOnce(want int) {
 			url += "&cursor=" + cursor
 		}
 		s.call(http.MethodGet, url, nil, &page)
-		for _, l := range page.at("data").([]any) {
+		for _, l := range page.list("data") {
 			leads++
-			id := obj(l.(map[string]any)).str("lead.id")
+			row, _ := l.(map[string]any)
+			id := obj(row).str("lead.id")
 			var q obj
 			s.call(http.MethodGet, s.api+"/v1/leads/"+id+"/qualifications", nil, &q)
-			if n := len(q.at("data").([]any)); n != 1 {
+			if n := len(q.list("data")); n != 1 {
 				s.t.Fatalf("lead %s has %d scores, want 1", id, n)
 			}
 		}

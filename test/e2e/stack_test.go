@@ -4,7 +4,6 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -35,7 +34,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(bin) }()
-	build := exec.Command("go", "build", "-o", bin+"/", "./cmd/...")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", bin+"/", "./cmd/...")
 	build.Dir, build.Stderr = "../..", os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
@@ -76,7 +75,7 @@ func (l *log) String() string {
 // dataDir is a place that the stores' own accounts can reach, whoever runs the test.
 func dataDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ag-e2e")
+	dir, err := os.MkdirTemp("", "ag-e2e") //nolint:usetesting // the directories above t.TempDir are closed to other accounts
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +90,16 @@ func freePorts(t *testing.T, n int) []string {
 	t.Helper()
 	var out []string
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = l.Close() }() // held until all are known, so that they differ
-		out = append(out, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, port)
 	}
 	return out
 }
@@ -120,7 +123,7 @@ func newStack(t *testing.T, env ...string) *stack {
 func (s *stack) start() {
 	s.t.Helper()
 	s.out, s.exited = &log{}, make(chan struct{})
-	s.cmd = exec.Command(filepath.Join(bin, "astrogrowth"), "up")
+	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), filepath.Join(bin, "astrogrowth"), "up")
 	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.env, s.out, s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
@@ -168,18 +171,14 @@ func (s *stack) killAll() {
 
 // descendants lists the living children of a process and theirs.
 func descendants(pid int) []int {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	var out []int
-	if err != nil {
-		return nil
-	}
-	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	b = nil
+	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid)) // of a process that is gone there are none
+	var b []byte
 	for _, t := range tasks { // children belong to the thread that started them
 		c, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, t.Name()))
 		b = append(append(b, c...), ' ')
 	}
-	for _, f := range strings.Fields(string(b)) {
+	var out []int
+	for f := range strings.FieldsSeq(string(b)) {
 		if n, err := strconv.Atoi(f); err == nil {
 			out = append(out, n)
 			out = append(out, descendants(n)...)
@@ -221,7 +220,7 @@ func (s *stack) call(method, url string, body, out any) int {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{}).Do(req) // ctx limits the time
 	if err != nil {
 		s.t.Fatalf("%s %s: %v\n%s", method, url, err, s.out)
 	}
@@ -244,7 +243,7 @@ type obj map[string]any
 // at follows a path of member names and indices.
 func (o obj) at(path string) any {
 	var v any = map[string]any(o)
-	for _, p := range strings.Split(path, ".") {
+	for p := range strings.SplitSeq(path, ".") {
 		switch x := v.(type) {
 		case map[string]any:
 			v = x[p]
@@ -259,6 +258,12 @@ func (o obj) at(path string) any {
 		}
 	}
 	return v
+}
+
+// list is the array at a path, empty when there is none.
+func (o obj) list(path string) []any {
+	l, _ := o.at(path).([]any)
+	return l
 }
 
 func (o obj) str(path string) string { return fmt.Sprint(o.at(path)) }
@@ -305,15 +310,4 @@ func (s *stack) fault(body string) {
 func (s *stack) clearFaults() {
 	s.t.Helper()
 	s.call(http.MethodDelete, s.sim+"/_control/faults", nil, nil)
-}
-
-// lines counts the lines of a text that hold a word.
-func lines(text, word string) int {
-	n := 0
-	for sc := bufio.NewScanner(strings.NewReader(text)); sc.Scan(); {
-		if strings.Contains(sc.Text(), word) {
-			n++
-		}
-	}
-	return n
 }

@@ -61,13 +61,13 @@ func TestTheThreeJobs(t *testing.T) {
 	if scored.str("state") != "succeeded" || scored.at("result.reasons") == nil || scored.at("simulated") != true || scored.str("metadata.source") != "test" {
 		t.Fatalf("qualification = %v", scored)
 	}
-	if scored.str("cost.provenance") == "unknown" || len(scored.at("calls").([]any)) == 0 {
+	if scored.str("cost.provenance") == "unknown" || len(scored.list("calls")) == 0 {
 		t.Errorf("cost = %v, calls = %v", scored.at("cost"), scored.at("calls"))
 	}
 	s.noPersonalDataLeft("Canari", "zoe.canari", "555 0199", "12 rue des Tests")
 
 	again := s.job("lead-qualification", map[string]any{"lead_id": scored.str("result.lead_id")})
-	if again.at("result.reused") != true || len(again.at("calls").([]any)) != 0 {
+	if again.at("result.reused") != true || len(again.list("calls")) != 0 {
 		t.Errorf("an unchanged lead was scored again: %v", again)
 	}
 
