@@ -250,7 +250,12 @@ func (r *Router) cached(ctx context.Context, route Route, req Request, began tim
 	// Equal requests in flight at once in this process are made once. The flight belongs to the first caller's context;
 	// when that caller leaves, the others make their own walk.
 	var ran atomic.Bool
-	flight := r.flights.DoChan(key.Digest, func() (any, error) {
+	flight := r.flights.DoChan(key.Digest, func() (v any, err error) {
+		defer func() { // a panic in the flight's own goroutine would end the process
+			if p := recover(); p != nil {
+				err = &growth.Error{Code: growth.Internal, Op: "router.Complete", Err: fmt.Errorf("panic in a call: %v", p)}
+			}
+		}()
 		ran.Store(true)
 		if r.cfg.Stats != nil {
 			r.cfg.Stats.Miss(req.Workspace, req.Task)

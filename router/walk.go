@@ -60,6 +60,7 @@ func (r *Router) walk(ctx context.Context, route Route, req Request, began time.
 
 // candidate tries one candidate with as many of its slugs as turn out to be gone. An error ends the walk.
 func (w *walker) candidate(ctx context.Context, c Candidate) (a Answer, done bool, err error) {
+	w.last = nil
 	p := w.r.providers[c.Provider]
 	switch {
 	case p == nil || !p.Configured():

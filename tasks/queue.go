@@ -171,6 +171,9 @@ const Window = 128
 // hand over.
 const relayIdle = time.Second
 
+// relayPause is the least time between two rounds: under load one round then serves many jobs.
+const relayPause = 5 * time.Millisecond
+
 // NewRelay makes a relay over its own go-redis client.
 func NewRelay(s *store.Store, rdb redis.UniversalClient, log zerolog.Logger) *Relay {
 	return &Relay{store: s, client: asynq.NewClientFromRedisClient(rdb), log: log, window: Window, wake: make(chan struct{}, 1)}
@@ -188,7 +191,7 @@ func (r *Relay) Wake() {
 func (r *Relay) Run(ctx context.Context) {
 	failed := 0
 	for {
-		pause := relayIdle
+		pause, began := relayIdle, time.Now()
 		n, next, err := r.store.HandOver(ctx, r.window, func(due []store.Handover) []bool { return r.send(ctx, due) })
 		switch {
 		case ctx.Err() != nil:
@@ -210,6 +213,9 @@ func (r *Relay) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.wake:
+			if rest := relayPause - time.Since(began); n == 0 && rest > 0 {
+				time.Sleep(rest)
+			}
 		case <-time.After(pause):
 		}
 	}
