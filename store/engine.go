@@ -384,6 +384,14 @@ func (s *Store) Stranded(ctx context.Context, age time.Duration, after growth.Jo
 	return out, wrap("stranded", err)
 }
 
+// Postpone puts a job that was delivered and not claimed back into the outbox, to be handed over after a pause.
+func (s *Store) Postpone(ctx context.Context, id growth.JobID, epoch int, pause time.Duration) error {
+	_, err := s.db.ExecContext(ctx, `
+		UPDATE jobs SET epoch = epoch + 1, dispatched_at = NULL, run_at = greatest(run_at, now() + $3 * interval '1 millisecond'), updated_at = now()
+		WHERE id = $1 AND epoch = $2 AND state IN ('queued', 'retrying', 'waiting')`, id, epoch, pause.Milliseconds())
+	return wrap("postpone", err)
+}
+
 // Redispatch puts jobs back into the outbox under a new epoch, unless something happened to them since they were read.
 func (s *Store) Redispatch(ctx context.Context, lost []Dispatched) (int64, error) {
 	ids, epochs := make([]string, len(lost)), make([]int64, len(lost))

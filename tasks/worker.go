@@ -72,7 +72,7 @@ func (r *Runner) Handle(ctx context.Context, t *asynq.Task) error {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
 	if r.stopping.Err() != nil { // asynq still pulls while it shuts down: leave the task to another process
-		return &again{after: time.Second, free: true}
+		return r.later(ctx, id, epoch)
 	}
 	claimed, ok, err := r.store.Claim(ctx, id, epoch, r.name, Lease)
 	if err != nil {
@@ -82,6 +82,20 @@ func (r *Runner) Handle(ctx context.Context, t *asynq.Task) error {
 		return nil // taken, ended, or an older hand-over: nothing to do
 	}
 	return r.run(ctx, claimed)
+}
+
+// later has a delivered task come again in a second. asynq archives a task that has no retries left; such a job goes
+// back to the outbox instead.
+func (r *Runner) later(ctx context.Context, id growth.JobID, epoch int) error {
+	if retriesLeft(ctx) {
+		return &again{after: time.Second, free: true}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := r.store.Postpone(ctx, id, epoch, time.Second); err != nil {
+		return &again{after: time.Second, free: true, err: err} // archived; the reconciler finds it
+	}
+	return nil
 }
 
 func (r *Runner) identify(ctx context.Context, t *asynq.Task) (growth.JobID, int, error) {
