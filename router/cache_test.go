@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -11,6 +12,7 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/providers"
 	"github.com/zakibelm/astrogrowth/router"
+	"github.com/zakibelm/astrogrowth/router/cache"
 )
 
 func TestCacheAnswersTheSameRequest(t *testing.T) {
@@ -119,43 +121,59 @@ func TestCacheEntryThatIsNotAcceptedAnyMoreIsAskedForAnew(t *testing.T) {
 	}
 }
 
+// shelf is a cache in memory, for tests in a bubble, which Redis cannot enter.
+type shelf struct{ kept sync.Map }
+
+func (s *shelf) Get(_ context.Context, k cache.Key) (cache.Entry, bool) {
+	v, ok := s.kept.Load(k)
+	if !ok {
+		return cache.Entry{}, false
+	}
+	e, ok := v.(cache.Entry)
+	return e, ok
+}
+
+func (s *shelf) Put(_ context.Context, k cache.Key, e cache.Entry, _ time.Duration) {
+	s.kept.Store(k, e)
+}
+
 func TestCacheMakesEqualRequestsOnce(t *testing.T) {
 	t.Parallel()
-	ch := newChain(t, withCache(t))
-	began, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	ch.a.will(func(_ context.Context, req providers.Request) (providers.Response, error) {
-		once.Do(func() { close(began) })
-		<-release
-		return answered(req.Model, "once"), nil
-	})
-	var wg sync.WaitGroup
-	answers := make(chan router.Answer, 10)
-	for range 10 {
-		wg.Go(func() {
-			a, err := ch.Complete(t.Context(), ask(cached))
-			if err != nil {
-				t.Error(err)
-			}
-			answers <- a
+	synctest.Test(t, func(t *testing.T) {
+		ch := newChain(t, func(c *router.Config) { c.Cache = &shelf{} })
+		release := make(chan struct{})
+		ch.a.will(func(_ context.Context, req providers.Request) (providers.Response, error) {
+			<-release
+			return answered(req.Model, "once"), nil
 		})
-	}
-	<-began
-	close(release)
-	wg.Wait()
-	close(answers)
-	paid := 0
-	for a := range answers {
-		if a.Text != "once" {
-			t.Errorf("answer %q", a.Text)
+		var wg sync.WaitGroup
+		answers := make(chan router.Answer, 10)
+		for range 10 {
+			wg.Go(func() {
+				a, err := ch.Complete(t.Context(), ask(cached))
+				if err != nil {
+					t.Error(err)
+				}
+				answers <- a
+			})
 		}
-		if !a.Cost.USD.IsZero() {
-			paid++
+		synctest.Wait() // all ten wait for the one
+		close(release)
+		wg.Wait()
+		close(answers)
+		paid := 0
+		for a := range answers {
+			if a.Text != "once" {
+				t.Errorf("answer %q", a.Text)
+			}
+			if !a.Cost.USD.IsZero() {
+				paid++
+			}
 		}
-	}
-	if n := len(ch.a.requests()); n != 1 || paid != 1 {
-		t.Errorf("%d requests, %d answers with a cost; want one of each", n, paid)
-	}
+		if n := len(ch.a.requests()); n != 1 || paid != 1 {
+			t.Errorf("%d requests, %d answers with a cost; want one of each", n, paid)
+		}
+	})
 }
 
 func TestCacheLetsAWaiterLeave(t *testing.T) {

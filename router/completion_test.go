@@ -106,7 +106,9 @@ func TestCompletionSchemaLadder(t *testing.T) {
 		{"trailing comma", []answerer{says(`{"n":4,}`)}, `{"n":4}`, []string{"a/1 answered"}},
 		{"asked once more", []answerer{says(`{"m":4}`), says(`{"n":4}`)}, `{"n":4}`, []string{"a/1 failed malformed", "a/1 answered"}},
 		{
-			"next candidate", []answerer{says(`four`)}, `{"n":9}`,
+			"next candidate",
+			[]answerer{says(`four`)},
+			`{"n":9}`,
 			[]string{"a/1 failed malformed", "a/1 failed malformed", "b/1 answered"},
 		},
 		{"cut", []answerer{cut(`{"n":4`)}, `{"n":9}`, []string{"a/1 failed malformed", "b/1 answered"}},

@@ -162,7 +162,6 @@ type chain struct {
 	a, b, c *fake
 	book    *book
 	stats   *counted
-	now     func() time.Time
 }
 
 // newChain makes a router without a cache; change shapes its configuration.

@@ -90,9 +90,16 @@ func calls(rows []callRow) []growth.Call {
 }
 
 // StartCall commits the row of a request that is about to be sent. It must return before the connection is opened:
-// what is in flight when a process dies is then known.
+// what is in flight when a process dies is then known. A worker that has lost its job is told so before it spends money.
 func (s *Store) StartCall(ctx context.Context, c growth.Call, fence int64) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.SaveCalls(ctx, []growth.Call{c}, fence) })
+	return s.InTx(ctx, func(tx *Tx) error {
+		if c.JobID != "" {
+			if err := tx.fenced(ctx, c.JobID, fence); err != nil {
+				return err
+			}
+		}
+		return tx.SaveCalls(ctx, []growth.Call{c}, fence)
+	})
 }
 
 // SaveCalls writes ledger rows, new ones or the ends of rows that were started. One statement, whatever their number.

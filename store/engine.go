@@ -182,13 +182,19 @@ func (s *Store) SaveStep(ctx context.Context, id growth.JobID, fence int64, name
 		if err := tx.fenced(ctx, id, fence); err != nil {
 			return err
 		}
-		if _, err := tx.tx.ExecContext(ctx, `
-			INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (job_id, name) DO NOTHING`, id, name, withoutNUL(result), fence); err != nil {
-			return wrap("save step", err)
+		if err := tx.saveStep(ctx, id, fence, name, result); err != nil {
+			return err
 		}
 		return tx.SaveCalls(ctx, calls, fence)
 	})
+}
+
+// saveStep keeps a result; one that is there already stays, as after a commit whose answer was lost.
+func (tx *Tx) saveStep(ctx context.Context, id growth.JobID, fence int64, name string, result json.RawMessage) error {
+	_, err := tx.tx.ExecContext(ctx, `
+		INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (job_id, name) DO NOTHING`, id, name, withoutNUL(result), fence)
+	return wrap("save step", err)
 }
 
 // Outcome is how one attempt of a job ended.
@@ -201,6 +207,7 @@ type Outcome struct {
 	Refund    bool      // the attempt does not count
 	Redeliver bool      // the relay hands the job over anew; else asynq still holds it
 	Simulated bool
+	Steps     map[string]json.RawMessage       // results that could not be kept when they were made
 	Calls     []growth.Call                    // ends of calls that no step has kept
 	Events    []NewEvent                       // what happened, beside the job's own end
 	Save      func(context.Context, *Tx) error // rows that belong to the result
@@ -215,6 +222,11 @@ func (s *Store) Finish(ctx context.Context, job growth.Job, fence int64, o Outco
 		}
 		if o.Save != nil {
 			if err := o.Save(ctx, tx); err != nil {
+				return err
+			}
+		}
+		for name, result := range o.Steps {
+			if err := tx.saveStep(ctx, job.ID, fence, name, result); err != nil {
 				return err
 			}
 		}

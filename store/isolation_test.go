@@ -35,7 +35,7 @@ func furnished(t *testing.T) owned {
 	put.Campaign = o.campaign.ID
 	o.lead = b.put(put)[0]
 	o.job = b.qualify(o.lead.Lead.ID, 50, "f1")
-	b.must(b.s.StartCall(b.ctx, ended(started(b, o.job), "0.5"), 0))
+	b.must(saveCall(b, ended(started(b, o.job), "0.5"), 0))
 	b.exec(`INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, 'one', '1', 1)`, o.job)
 	b.must(b.s.AddCacheCounts(b.ctx, []store.CacheCount{{Workspace: b.ws.ID, Task: growth.TaskSimple, Hits: 3}}))
 	o.content = b.create("Bonjour", growth.ContentInReview)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -85,6 +86,43 @@ func TestUnknownCostIsNull(t *testing.T) {
 	}
 }
 
+// saveCall writes a ledger row whoever owns the job.
+func saveCall(b *bed, c growth.Call, fence int64) error {
+	return b.s.InTx(b.ctx, func(tx *store.Tx) error { return tx.SaveCalls(b.ctx, []growth.Call{c}, fence) })
+}
+
+// A worker that has lost its job must not spend money on it, nor leave a row that nobody will end.
+func TestWorkerThatLostItsJobStartsNoCall(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	id := b.accept()
+	c := b.claim(id)
+	b.expire(id)
+	b.sweep()
+	if err := b.s.StartCall(b.ctx, started(b, id), c.Fence); !errors.Is(err, store.ErrLeaseLost) {
+		t.Errorf("err = %v, want ErrLeaseLost", err)
+	}
+	if n := b.count(`SELECT count(*) FROM calls`); n != 0 {
+		t.Errorf("%d rows, want none", n)
+	}
+}
+
+// A step that was done and could not be kept in time is kept with the end of its attempt.
+func TestEndOfAnAttemptKeepsWhatAStepCouldNot(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	id := b.accept()
+	c := b.claim(id)
+	b.must(b.s.Finish(b.ctx, c.Job, c.Fence, store.Outcome{
+		State: growth.JobQueued, RunAt: time.Now().Add(-time.Second), Redeliver: true, Steps: map[string]json.RawMessage{"draft": json.RawMessage(`{"a":1}`)},
+	}))
+	again, ok, err := b.s.Claim(b.ctx, id, c.Epoch+1, "w", time.Minute)
+	b.must(err)
+	if !ok || string(again.Steps["draft"]) != `{"a": 1}` {
+		t.Errorf("claimed %v with the steps %s", ok, again.Steps)
+	}
+}
+
 func TestDatabaseRefusesACostOfNobodyKnowsWhere(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
@@ -105,11 +143,11 @@ func TestEndOfACallWinsOverTheSweepAndIsFinal(t *testing.T) {
 	b.must(b.s.StartCall(b.ctx, call, c.Fence))
 	b.expire(id)
 	b.sweep()
-	b.must(b.s.StartCall(b.ctx, ended(call, "1"), c.Fence))
+	b.must(saveCall(b, ended(call, "1"), c.Fence))
 	if got := b.job(id).Calls[0]; got.Status != growth.CallOK || !got.Cost.USD.Equal(decimal.New(1, 0)) {
 		t.Errorf("call = %s %v; want the better knowledge", got.Status, got.Cost.USD)
 	}
-	b.must(b.s.StartCall(b.ctx, call, c.Fence))
+	b.must(saveCall(b, call, c.Fence))
 	if got := b.job(id).Calls[0]; got.Status != growth.CallOK {
 		t.Errorf("an ended call became %s", got.Status)
 	}
@@ -121,7 +159,7 @@ func TestDirectCallsOfADeadProcessBecomeUnknown(t *testing.T) {
 	old, fresh, ofJob := started(b, ""), started(b, ""), started(b, b.accept())
 	old.StartedAt, ofJob.StartedAt = old.StartedAt.Add(-time.Hour), ofJob.StartedAt.Add(-time.Hour)
 	for _, c := range []growth.Call{old, fresh, ofJob} {
-		b.must(b.s.StartCall(b.ctx, c, 0))
+		b.must(saveCall(b, c, 0))
 	}
 	n, err := b.s.OrphanDirectCalls(b.ctx, 15*time.Minute)
 	b.must(err)

@@ -33,6 +33,8 @@ type Claim struct {
 	done   *store.Outcome
 	also   func(context.Context, *store.Tx) error
 	events []store.NewEvent
+
+	unkept map[string]json.RawMessage // step results that the database did not take in time; the attempt's end carries them
 }
 
 // Simulated notes that the simulator had a hand in the result.
@@ -83,6 +85,10 @@ func Step[T any](ctx context.Context, c *Claim, name string, f func(context.Cont
 	calls := c.ledger.take()
 	if err := c.saveStep(saveCtx, name, b, calls); err != nil {
 		c.ledger.giveBack(calls)
+		if c.unkept == nil {
+			c.unkept = map[string]json.RawMessage{}
+		}
+		c.unkept[name] = b
 		return out, err
 	}
 	c.Steps[name] = b

@@ -45,6 +45,7 @@ type plant struct {
 	inspect *asynq.Inspector
 	recon   *tasks.Reconciler
 	stop    context.CancelFunc // asks the runner to hand its jobs back
+	servers []*asynq.Server
 
 	mu      sync.Mutex
 	reports []error
@@ -93,6 +94,7 @@ func (p *plant) serves(kinds ...growth.JobType) *plant {
 		if err := srv.Start(asynq.HandlerFunc(p.runner.Handle)); err != nil {
 			p.t.Fatal(err)
 		}
+		p.servers = append(p.servers, srv)
 		p.t.Cleanup(func() { p.stop(); srv.Shutdown() })
 	}
 	return p

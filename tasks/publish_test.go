@@ -33,7 +33,7 @@ type press struct {
 	account growth.Account
 }
 
-const token = "sim-hunter2-token" //nolint:gosec // the simulator's
+const token = "sim-hunter2-token"
 
 func newPress(t *testing.T, change ...func(*tasks.PublishWorker)) *press {
 	t.Helper()

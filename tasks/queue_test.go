@@ -24,8 +24,10 @@ func TestFillOptions(t *testing.T) {
 	}{
 		{"defaults", growth.JobOptions{}, growth.JobOptions{Priority: growth.PriorityNormal, MaxAttempts: 5, TimeoutS: 300}, ""},
 		{
-			"the edges", growth.JobOptions{Priority: growth.PriorityLow, MaxAttempts: 25, TimeoutS: 3600},
-			growth.JobOptions{Priority: growth.PriorityLow, MaxAttempts: 25, TimeoutS: 3600}, "",
+			"the edges",
+			growth.JobOptions{Priority: growth.PriorityLow, MaxAttempts: 25, TimeoutS: 3600},
+			growth.JobOptions{Priority: growth.PriorityLow, MaxAttempts: 25, TimeoutS: 3600},
+			"",
 		},
 		{"unknown priority", growth.JobOptions{Priority: "urgent"}, growth.JobOptions{}, "priority"},
 		{"too many attempts", growth.JobOptions{MaxAttempts: 26}, growth.JobOptions{}, "max_attempts"},

@@ -56,7 +56,7 @@ func TestRedisReadsEveryFormOfAddress(t *testing.T) {
 			seen{Kind: "single", Network: "tcp", Addr: "h:6380", User: "user", Password: "pw", DB: 2, TLS: "-"},
 		},
 		{
-			"encoded password", "redis://user:p%40s%2Fs%3A1@h", //nolint:gosec // made up
+			"encoded password", "redis://user:p%40s%2Fs%3A1@h",
 			seen{Kind: "single", Network: "tcp", Addr: "h:6379", User: "user", Password: "p@s/s:1", TLS: "-"},
 		},
 		{"password alone", "redis://:pw@h/1", seen{Kind: "single", Network: "tcp", Addr: "h:6379", Password: "pw", DB: 1, TLS: "-"}},
@@ -129,7 +129,11 @@ func TestRedisKeepsOptionsOfTheQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	o := c.(*redis.Client).Options()
+	single, ok := c.(*redis.Client)
+	if !ok {
+		t.Fatalf("client is a %T", c)
+	}
+	o := single.Options()
 	if o.PoolSize != 7 || o.ReadTimeout != 9*time.Second {
 		t.Errorf("pool %d, read timeout %v; want 7, 9s", o.PoolSize, o.ReadTimeout)
 	}

@@ -277,7 +277,7 @@ func (e *again) Unwrap() error { return e.err }
 
 // decide says what the end of an attempt means for the row, and what asynq is told.
 func (r *Runner) decide(ctx context.Context, c *Claim, err error) (store.Outcome, error) {
-	o := store.Outcome{Calls: c.ledger.take(), Simulated: c.ledger.simulated, Save: c.also, Events: c.events}
+	o := store.Outcome{Calls: c.ledger.take(), Simulated: c.ledger.simulated, Save: c.also, Events: c.events, Steps: c.unkept}
 	if err == nil {
 		done := *c.done
 		done.Calls, done.Simulated = o.Calls, done.Simulated || o.Simulated

@@ -28,23 +28,20 @@ var template struct {
 // direct holds, for each Store that is open, a connection of its own to the same database.
 var direct sync.Map // *store.Store: *sql.DB
 
-// Store returns a store over a migrated database of its own, which is dropped when tb ends.
+// idle holds the databases that no test uses at the moment; they are empty.
+var idle struct {
+	sync.Mutex
+	names []string
+}
+
+// Store returns a store over a migrated, empty database that no other test uses as long as tb runs.
 func Store(tb testing.TB) *store.Store {
 	tb.Helper()
 	server := Postgres(tb)
-	from, err := templateOf(tb, server)
+	name, err := database(tb, server)
 	if err != nil {
-		tb.Fatalf("template database: %v", err)
-	}
-	name := "t_" + strings.ReplaceAll(growth.NewID(), "-", "")
-	if err := execute(server, `CREATE DATABASE `+name+` TEMPLATE `+from); err != nil {
 		tb.Fatalf("database for the test: %v", err)
 	}
-	tb.Cleanup(func() {
-		if err := execute(server, `DROP DATABASE `+name+` WITH (FORCE)`); err != nil {
-			tb.Errorf("drop the test's database: %v", err)
-		}
-	})
 	s, err := store.Open(tb.Context(), inDatabase(server, name), store.Options{MaxConns: 12})
 	if err != nil {
 		tb.Fatalf("open the test's database: %v", err)
@@ -56,11 +53,55 @@ func Store(tb testing.TB) *store.Store {
 	direct.Store(s, db)
 	tb.Cleanup(func() {
 		direct.Delete(s)
-		_ = db.Close()
-		_ = s.Close()
+		_, _ = s.Close(), db.Close()
+		if err := execute(inDatabase(server, name), emptyAll); err != nil {
+			tb.Logf("database %s could not be emptied and is not used again: %v", name, err)
+			return
+		}
+		idle.Lock()
+		defer idle.Unlock()
+		idle.names = append(idle.names, name)
 	})
 	return s
 }
+
+// database gives an idle database, or a new copy of the template: emptying one takes a fraction of copying.
+func database(tb testing.TB, server string) (string, error) {
+	tb.Helper()
+	idle.Lock()
+	if n := len(idle.names); n > 0 {
+		name := idle.names[n-1]
+		idle.names = idle.names[:n-1]
+		idle.Unlock()
+		return name, nil
+	}
+	idle.Unlock()
+	from, err := templateOf(tb, server)
+	if err != nil {
+		return "", err
+	}
+	name := "t_" + strings.ReplaceAll(growth.NewID(), "-", "")
+	if err := execute(server, `CREATE DATABASE `+name+` TEMPLATE `+from); err != nil {
+		return "", err
+	}
+	suite(tb).atEnd(func() error { return execute(server, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`) })
+	return name, nil
+}
+
+// emptyAll ends whatever the test left running, deletes every row and begins every count anew. Deleting is faster than
+// truncating as long as there is little to delete.
+const emptyAll = `DO $$
+	DECLARE x record;
+	BEGIN
+		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+		SET LOCAL session_replication_role = replica;
+		FOR x IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'goose_db_version' LOOP
+			EXECUTE format('DELETE FROM %I', x.tablename);
+		END LOOP;
+		FOR x IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND sequencename NOT LIKE 'goose%' LOOP
+			EXECUTE format('ALTER SEQUENCE %I RESTART', x.sequencename);
+		END LOOP;
+	END $$`
 
 // SQL returns a connection to the database of a Store, for what a test has to see or break behind the store's back.
 func SQL(tb testing.TB, s *store.Store) *sql.DB {

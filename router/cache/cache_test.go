@@ -129,8 +129,11 @@ func TestInvalidate(t *testing.T) {
 		n       int
 		left    []string
 	}{
-		{"", 3, []string{"theirs"}}, {"*", 3, []string{"theirs"}}, {"llm:cache:*", 3, []string{"theirs"}},
-		{"simple", 2, []string{"analysis", "theirs"}}, {"llm:cache:simple:*", 2, []string{"analysis", "theirs"}},
+		{"", 3, []string{"theirs"}},
+		{"*", 3, []string{"theirs"}},
+		{"llm:cache:*", 3, []string{"theirs"}},
+		{"simple", 2, []string{"analysis", "theirs"}},
+		{"llm:cache:simple:*", 2, []string{"analysis", "theirs"}},
 		{"verification", 0, []string{"analysis", "simple-1", "simple-2", "theirs"}},
 	} {
 		t.Run(tc.pattern, func(t *testing.T) {
