@@ -257,6 +257,10 @@ func (r *Router) cached(ctx context.Context, route Route, req Request, began tim
 			}
 		}()
 		ran.Store(true)
+		// Between this caller's look-up and its flight an equal one may have ended: look once more before paying.
+		if e, ok := r.cfg.Cache.Get(ctx, key); ok && (req.Accept == nil || req.Accept(e.Text) == nil) {
+			return r.hit(req, e, began), nil
+		}
 		if r.cfg.Stats != nil {
 			r.cfg.Stats.Miss(req.Workspace, req.Task)
 		}
