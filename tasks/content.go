@@ -173,21 +173,19 @@ func (w ContentWorker) variant(ctx context.Context, wr *writing, i int) (variant
 	if err != nil {
 		return variant{}, err
 	}
-	verdict, err := Step(ctx, wr.job.Claim, fmt.Sprintf("judge-%d", i), func(ctx context.Context) (content.Verdict, error) { return w.judge(ctx, wr, draft) })
+	verdict, err := Step(ctx, wr.job.Claim, fmt.Sprintf("judge-%d", i), func(ctx context.Context) (content.Verdict, error) { return w.judge(ctx, wr, draft, "judge") })
 	if err != nil {
 		return variant{}, err
 	}
 	checks := wr.check(draft, verdict)
 	if faults := faultsOf(checks, verdict); len(faults) > 0 {
-		better, err := Step(ctx, wr.job.Claim, fmt.Sprintf("revise-%d", i), func(ctx context.Context) (revision, error) {
-			return w.revise(ctx, wr, draft, faults)
-		})
+		better, second, err := w.revise(ctx, wr, i, draft, faults)
 		if err != nil {
 			return variant{}, err
 		}
-		betterChecks := wr.check(better.Draft, better.Verdict)
-		if content.Score(betterChecks, &better.Verdict) >= content.Score(checks, &verdict) {
-			draft, verdict, checks = better.Draft, better.Verdict, betterChecks
+		betterChecks := wr.check(better, second)
+		if content.Score(betterChecks, &second) >= content.Score(checks, &verdict) {
+			draft, verdict, checks = better, second, betterChecks
 		}
 	}
 	return wr.finished(draft, checks, verdict), nil
@@ -198,21 +196,16 @@ func (wr *writing) check(d content.Draft, v content.Verdict) []growth.Check {
 	return append(content.Check(d, wr.brief, wr.brand, wr.earlier), v.Checks()...)
 }
 
-// revision is what the step "revise" keeps.
-type revision struct {
-	Draft   content.Draft   `json:"draft"`
-	Verdict content.Verdict `json:"verdict"`
-}
-
-func (w ContentWorker) revise(ctx context.Context, wr *writing, draft content.Draft, faults []string) (revision, error) {
+// revise writes the text anew with the faults named and has it judged: two paid calls, so two steps.
+func (w ContentWorker) revise(ctx context.Context, wr *writing, i int, draft content.Draft, faults []string) (content.Draft, content.Verdict, error) {
 	again := *wr
 	again.brief.Faults, again.brief.Draft = faults, &draft
-	d, err := w.draft(ctx, &again, "revise")
+	d, err := Step(ctx, wr.job.Claim, fmt.Sprintf("revise-%d", i), func(ctx context.Context) (content.Draft, error) { return w.draft(ctx, &again, "revise") })
 	if err != nil {
-		return revision{}, err
+		return d, content.Verdict{}, err
 	}
-	v, err := w.judge(ctx, wr, d)
-	return revision{Draft: d, Verdict: v}, err
+	v, err := Step(ctx, wr.job.Claim, fmt.Sprintf("rejudge-%d", i), func(ctx context.Context) (content.Verdict, error) { return w.judge(ctx, wr, d, "rejudge") })
+	return d, v, err
 }
 
 // faultsOf are the reasons for a revision: every hard rule that fails, and what the judge found wrong.
@@ -250,7 +243,7 @@ func (w ContentWorker) draft(ctx context.Context, wr *writing, step string) (con
 
 const maxPost = 3000
 
-func (w ContentWorker) judge(ctx context.Context, wr *writing, d content.Draft) (content.Verdict, error) {
+func (w ContentWorker) judge(ctx context.Context, wr *writing, d content.Draft, step string) (content.Verdict, error) {
 	brand, err := json.Marshal(map[string]any{"brand": wr.brand})
 	if err != nil {
 		return content.Verdict{}, fmt.Errorf("encode brand: %w", err)
@@ -268,7 +261,7 @@ func (w ContentWorker) judge(ctx context.Context, wr *writing, d content.Draft) 
 		return content.Verdict{}, err
 	}
 	var v content.Verdict
-	err = w.ask(ctx, wr, growth.TaskVerification, "judge", system, brief+"\n\n"+post, content.JudgeSchema(), prompts.Judge, &v)
+	err = w.ask(ctx, wr, growth.TaskVerification, step, system, brief+"\n\n"+post, content.JudgeSchema(), prompts.Judge, &v)
 	return v, err
 }
 

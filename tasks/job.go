@@ -64,7 +64,8 @@ func (c *Claim) Complete(result any, save func(context.Context, *store.Tx) error
 func (c *Claim) Ledger() router.Ledger { return c.ledger }
 
 // Step does a named part of a job once in the job's life: its result is kept, and a later attempt gets it without doing
-// it again. The result and the ends of the calls that it made are one commit. f runs again only when that commit was
+// it again. The result and the ends of the calls that it made are one commit, so f should make one paid call and no
+// more: the first of two would be paid for again when the second fails. f runs again only when that commit was
 // never made.
 func Step[T any](ctx context.Context, c *Claim, name string, f func(context.Context) (T, error)) (T, error) {
 	var out T
