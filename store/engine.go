@@ -233,6 +233,12 @@ func (s *Store) Finish(ctx context.Context, job growth.Job, fence int64, o Outco
 		if err := tx.SaveCalls(ctx, o.Calls, fence); err != nil {
 			return err
 		}
+		// A start whose commit was answered by a broken connection was never followed by a request, nor by an end.
+		if o.State != growth.JobSucceeded {
+			if err := tx.orphanCalls(ctx, job.ID); err != nil {
+				return err
+			}
+		}
 		state, err := tx.finishJob(ctx, job, o)
 		if err != nil {
 			return err
