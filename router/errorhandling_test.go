@@ -171,3 +171,24 @@ func TestErrorHandlingOfALedgerThatIsDown(t *testing.T) {
 		t.Errorf("our own ledger counts %d times against the model", got.Failures)
 	}
 }
+
+// unwritable is a ledger whose database is down.
+type unwritable struct{ router.Ledger }
+
+func (unwritable) Start(context.Context, growth.Call) error {
+	return growth.Errorf(growth.Unavailable, "test", "the database cannot be reached")
+}
+
+func TestErrorHandlingWhenNothingCanBeWrittenDown(t *testing.T) {
+	t.Parallel()
+	ch := newChain(t)
+	req := ask()
+	req.Ledger = unwritable{ch.book}
+	_, err := ch.Complete(t.Context(), req)
+	if growth.CodeOf(err) != growth.Unavailable {
+		t.Errorf("err = %v, want the ledger's own fault", err)
+	}
+	if n := len(ch.a.requests()) + len(ch.b.requests()) + len(ch.c.requests()); n != 0 {
+		t.Errorf("%d requests were sent that nobody wrote down", n)
+	}
+}

@@ -125,8 +125,19 @@ func (w *walker) model(ctx context.Context, p Provider, slug string) (a Answer, 
 		a, err = w.call(ctx, p, slug, withFault(w.req.Messages, refused)) // asked once more, with the fault named
 	}
 	report(w.blame(p, full, err))
+	if book, ok := errors.AsType[*ledgerError](err); ok {
+		return a, false, book.err
+	}
 	return w.judge(ctx, p, full, a, err)
 }
+
+// ledgerError is a request that could not be written down, and so was not sent. It is no fault of the candidate's, and
+// the next one could not be written down either: it ends the walk.
+type ledgerError struct{ err error }
+
+func (e *ledgerError) Error() string { return e.err.Error() }
+
+func (e *ledgerError) Unwrap() error { return e.err }
 
 // blame says which breaker a failure counts against, and whether it counts at all.
 func (w *walker) blame(p Provider, full string, err error) (failed string, excluded bool) {
@@ -194,7 +205,7 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 		Provider: p.Name(), Model: slug, Status: growth.CallStarted, Cost: growth.UnknownMoney("USD"), StartedAt: time.Now().UTC(),
 	}
 	if err := w.ledger.Start(ctx, row); err != nil {
-		return Answer{}, err
+		return Answer{}, &ledgerError{err}
 	}
 	callCtx, cancel := context.WithTimeout(ctx, w.route.CallTimeout)
 	defer cancel()

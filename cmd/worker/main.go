@@ -41,6 +41,10 @@ func run(ctx context.Context) error {
 	wg.Go(func() { chain.Run(beside) })
 	wg.Go(func() { relay.Run(beside) })
 	wg.Go(func() { reconciler.Run(beside) })
+	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
+	warm, cancel := context.WithTimeout(ctx, 5*time.Second)
+	chain.Router.LearnCatalogues(warm)
+	cancel()
 	err = work(ctx, b, chain, relay)
 	stop()
 	wg.Wait()

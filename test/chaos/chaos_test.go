@@ -453,7 +453,32 @@ func (w *world) verify(jobs int, took time.Duration) {
 	row("steps done twice", w.count(`
 		SELECT count(*) FROM (SELECT job_id, step FROM calls WHERE status = 'ok' AND step <> ''
 			GROUP BY job_id, step HAVING count(*) > 1) AS twice`), 0)
+	w.reasons()
 	unknown := w.count(`SELECT count(*) FROM calls WHERE status = 'unknown'`)
 	w.t.Logf("%-58s %7d", "calls in flight at a kill or a lost connection (unknown)", unknown)
 	w.t.Logf("%-58s %7d", "attempts beyond the first", w.count(`SELECT coalesce(sum(attempts - 1), 0) FROM jobs WHERE type = 'content-generation'`))
+}
+
+// reasons says why jobs failed, if any did.
+func (w *world) reasons() {
+	w.t.Helper()
+	rows, err := w.db.QueryContext(w.t.Context(), `
+		SELECT state, coalesce(error_code, ''), coalesce(error_message, ''), attempts FROM jobs
+		WHERE state NOT IN ('succeeded') AND type = 'content-generation' LIMIT 20`)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var state, code, message string
+		var attempts int
+		if err := rows.Scan(&state, &code, &message, &attempts); err != nil {
+			w.t.Error(err)
+		}
+		w.t.Logf("%s after %d attempts: %s: %s", state, attempts, code, message)
+	}
+	if err := rows.Err(); err != nil {
+		w.t.Error(err)
+	}
 }
