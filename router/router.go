@@ -284,7 +284,7 @@ func (r *Router) cached(ctx context.Context, route Route, req Request, began tim
 		return a, err
 	case err == nil:
 		return r.hit(req, entryOf(a), began), nil
-	case growth.CodeOf(err) == growth.Canceled && ctx.Err() == nil:
+	case ctx.Err() == nil && (growth.CodeOf(err) == growth.Canceled || growth.CodeOf(err) == growth.Internal): // its own trouble
 		return r.walk(ctx, route, req, began)
 	}
 	return a, err

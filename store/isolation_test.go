@@ -82,6 +82,10 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		}
 		return err, err == nil
 	},
+	"Replayed": func(sc store.Scoped, o owned) (any, bool) {
+		id, found, err := sc.Replayed(o.ctx, "their key", store.HashBody(nil))
+		return id, err == nil && !found
+	},
 	"Pause": func(sc store.Scoped, o owned) (any, bool) {
 		err := sc.Pause(o.ctx, "content", "them")
 		return err, err == nil

@@ -244,7 +244,7 @@ func (tx *Tx) claimKeys(ctx context.Context, ws growth.WorkspaceID, jobs []NewJo
 			return wrap("idempotency key", err)
 		}
 		if string(first.BodyHash) != string(j.BodyHash) {
-			return growth.InvalidField("store.accept", "Idempotency-Key", "this key was used with another body within the last 24 hours; use a new key")
+			return errKeyReused()
 		}
 		if first.JobID != out[i].ID {
 			if !out[i].Existing {
@@ -256,6 +256,27 @@ func (tx *Tx) claimKeys(ctx context.Context, ws growth.WorkspaceID, jobs []NewJo
 		}
 	}
 	return nil
+}
+
+// Replayed finds the job that was accepted under an idempotency key. The same key with another body is refused.
+func (sc Scoped) Replayed(ctx context.Context, key string, bodyHash []byte) (id growth.JobID, found bool, err error) {
+	var first struct {
+		JobID    growth.JobID `db:"job_id"`
+		BodyHash []byte       `db:"body_hash"`
+	}
+	err = sc.s.db.GetContext(ctx, &first, `
+		SELECT job_id, body_hash FROM idempotency_keys WHERE workspace_id = $1 AND key = $2 AND expires_at > now()`, sc.ws, key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	if err == nil && string(first.BodyHash) != string(bodyHash) {
+		err = errKeyReused()
+	}
+	return first.JobID, err == nil, wrap("replayed", err)
+}
+
+func errKeyReused() error {
+	return growth.InvalidField("store.accept", "Idempotency-Key", "this key was used with another body within the last 24 hours; use a new key")
 }
 
 // HashBody is the digest under which an idempotency key remembers a request body.

@@ -391,7 +391,7 @@ func Server(rdb redis.UniversalClient, g Group, log zerolog.Logger) *asynq.Serve
 		},
 		TaskCheckInterval:        100 * time.Millisecond, // asynq's 1 s would be the wait of a job that comes alone
 		DelayedTaskCheckInterval: time.Second,
-		ShutdownTimeout:          10 * time.Second,
+		ShutdownTimeout:          sendTimeout + 5*time.Second, // a post that is being sent is sent to its end
 		JanitorInterval:          time.Minute,
 		LogLevel:                 asynq.WarnLevel,
 		Logger:                   asynqLog{log},

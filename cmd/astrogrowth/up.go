@@ -362,6 +362,7 @@ func (s *stack) watch(ctx context.Context, crashed <-chan error) error {
 }
 
 func (s *stack) restartPostgres(ctx context.Context) error {
+	_ = s.postgres.Stop(ctx) // it is dead; this lets go of its directory
 	pg, err := devstack.StartPostgres(ctx, devstack.Config{DataDir: s.cfg.DataDir, Out: s.out, Log: zerolog.Nop(), Sync: true})
 	if err != nil {
 		return err
@@ -372,6 +373,7 @@ func (s *stack) restartPostgres(ctx context.Context) error {
 }
 
 func (s *stack) restartRedis(ctx context.Context) error {
+	_ = s.redis.Stop(ctx) // as above
 	rd, err := devstack.StartRedis(ctx, devstack.Config{DataDir: s.cfg.DataDir, Out: s.out, Log: zerolog.Nop(), Sync: true})
 	if err != nil {
 		return err

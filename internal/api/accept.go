@@ -147,6 +147,12 @@ func (a *api) acceptOne(ctx context.Context, it item, err error, key string, raw
 	if err := a.check(ctx, it); err != nil {
 		return nil, err
 	}
+	if got, found, err := a.replayed(ctx, it); err != nil || found {
+		if err != nil {
+			return nil, err
+		}
+		return a.accepted(ctx, got)
+	}
 	subs, _, err := a.submissions(ctx, []item{it}, false)
 	if err != nil {
 		return nil, err
@@ -156,6 +162,15 @@ func (a *api) acceptOne(ctx context.Context, it item, err error, key string, raw
 		return nil, err
 	}
 	return a.accepted(ctx, got[0])
+}
+
+// replayed finds the first job of a repeated request before anything is written: a lead, too, is written once.
+func (a *api) replayed(ctx context.Context, it item) (store.Accepted, bool, error) {
+	if it.key == "" {
+		return store.Accepted{}, false, nil
+	}
+	id, found, err := a.Store.In(who(ctx).Workspace).Replayed(ctx, it.key, store.HashBody(it.body))
+	return store.Accepted{ID: id, Replayed: true}, found, err
 }
 
 // check refuses what can be seen to be wrong without the store.
@@ -312,8 +327,18 @@ func (a *api) postBatch(ctx context.Context, in *batchInput) (*struct{ Body Batc
 		if err == nil {
 			err = a.check(ctx, it)
 		}
-		if err != nil {
+		var before store.Accepted
+		var found bool
+		if err == nil {
+			before, found, err = a.replayed(ctx, it)
+		}
+		switch {
+		case err != nil:
 			out.reject(i, err)
+			continue
+		case found:
+			out.Data[i].Status, out.Data[i].ID = "replayed", before.ID
+			out.Accepted++
 			continue
 		}
 		good, where = append(good, it), append(where, i)

@@ -236,3 +236,22 @@ func TestTRPCBatchesAndErrors(t *testing.T) {
 		}
 	}
 }
+
+// A request that is refused or repeated under its key writes nothing, not even its lead.
+func TestRepeatedRequestWritesItsLeadOnce(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	body := `{"lead":{"business_name":"Sans adresse"}}`
+	for range 3 {
+		f.call(http.MethodPost, "/v1/jobs/lead-qualification", body, "Idempotency-Key", "k")
+	}
+	f.call(http.MethodPost, "/v1/jobs/lead-qualification", `{"lead":{"business_name":"Autre"}}`, "Idempotency-Key", "k")
+	batch := `[{"type":"lead-qualification","idempotency_key":"b","lead":{"business_name":"Du lot"}}]`
+	for range 2 {
+		f.call(http.MethodPost, "/v1/jobs/batch", batch)
+	}
+	leads, err := f.s.In(f.ws.ID).CountLeads(t.Context())
+	if err != nil || leads[""] != 2 {
+		t.Errorf("leads = %v, %v; want the first request's and the batch's", leads, err)
+	}
+}
