@@ -38,9 +38,6 @@ func (s *Store) SweepLeases(ctx context.Context) (Rescued, error) {
 			return wrap("sweep leases", err)
 		}
 		for _, d := range dead {
-			if err := tx.orphanCalls(ctx, d.ID); err != nil {
-				return err
-			}
 			job := growth.Job{ID: d.ID, Workspace: d.Workspace, Type: d.Type}
 			var err error
 			switch {
@@ -64,19 +61,20 @@ func (s *Store) SweepLeases(ctx context.Context) (Rescued, error) {
 }
 
 func (tx *Tx) requeue(ctx context.Context, job growth.Job) error {
-	state, err := tx.finishJob(ctx, job, Outcome{State: growth.JobQueued, RunAt: time.Now().Add(-time.Second), Redeliver: true})
-	if err != nil || state != growth.JobCanceled {
+	o := Outcome{State: growth.JobQueued, RunAt: time.Now().Add(-time.Second), Redeliver: true}
+	state, err := tx.finishJob(ctx, ending{job: job, Outcome: o})
+	if err != nil || !state.Final() {
 		return err
 	}
-	return tx.finished(ctx, job.Workspace, job.ID, "job.canceled")
+	return tx.callBack(ctx, job.Workspace, job.ID)
 }
 
 func (tx *Tx) workerLost(ctx context.Context, job growth.Job) error {
 	fault := &growth.JobError{Code: growth.Internal, Message: "the worker died on every attempt", Retryable: true}
-	if _, err := tx.finishJob(ctx, job, Outcome{State: growth.JobFailed, Err: fault}); err != nil {
+	if _, err := tx.finishJob(ctx, ending{job: job, Outcome: Outcome{State: growth.JobFailed, Err: fault}}); err != nil {
 		return err
 	}
-	return tx.finished(ctx, job.Workspace, job.ID, "job.failed")
+	return tx.callBack(ctx, job.Workspace, job.ID)
 }
 
 // Dispatched is a job that was handed to Redis and has not been claimed since.
@@ -115,10 +113,13 @@ func (s *Store) Redispatch(ctx context.Context, lost []Dispatched) (int64, error
 		ids[i], epochs[i] = string(d.ID), int64(d.Epoch)
 	}
 	res, err := s.db.ExecContext(ctx, `
+		WITH found AS (
+			SELECT j.id FROM jobs j JOIN unnest($1::uuid[], $2::int[]) AS l (id, epoch) ON j.id = l.id AND j.epoch = l.epoch
+			WHERE j.state IN ('queued', 'retrying', 'waiting') AND j.dispatched_at IS NOT NULL
+			ORDER BY j.id FOR NO KEY UPDATE OF j
+		)
 		UPDATE jobs SET epoch = jobs.epoch + 1, dispatched_at = NULL, state = 'queued', updated_at = now()
-		FROM unnest($1::uuid[], $2::int[]) AS l (id, epoch)
-		WHERE jobs.id = l.id AND jobs.epoch = l.epoch AND state IN ('queued', 'retrying', 'waiting')
-		  AND dispatched_at IS NOT NULL`, pq.Array(ids), pq.Array(epochs))
+		FROM found WHERE jobs.id = found.id`, pq.Array(ids), pq.Array(epochs))
 	if err != nil {
 		return 0, wrap("redispatch", err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/zakibelm/astrogrowth/tasks"
 )
 
-const benchConcurrency = 16
+const benchConcurrency = 128
 
 // finishLine is closed when n deliveries have been handled.
 type finishLine struct {
@@ -54,6 +54,7 @@ func BenchmarkDurableJob(b *testing.B) {
 	b.Cleanup(srv.Shutdown)
 	p.relays()
 	b.ResetTimer()
+	before := cpu(b)
 	for n := 0; n < b.N; n += 100 {
 		subs := make([]tasks.Submission, min(100, b.N-n))
 		for i := range subs {
@@ -64,6 +65,7 @@ func BenchmarkDurableJob(b *testing.B) {
 	}
 	<-line.done
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+	cpu(b).since(before).report(b)
 	b.StopTimer()
 	if n := p.count(`SELECT count(*) FROM jobs WHERE state <> 'succeeded'`); n != 0 {
 		b.Errorf("%d jobs are not done", n)
@@ -82,6 +84,7 @@ func BenchmarkBareAsynq(b *testing.B) {
 	client := asynq.NewClientFromRedisClient(rdb)
 	payload := []byte(`{"job_id":"` + growth.NewID() + `"}`)
 	b.ResetTimer()
+	before := cpu(b)
 	for range b.N {
 		if _, err := client.EnqueueContext(b.Context(), asynq.NewTask("bench", payload), asynq.Queue(maintenance), asynq.TaskID(growth.NewID())); err != nil {
 			b.Fatal(err)
@@ -89,4 +92,5 @@ func BenchmarkBareAsynq(b *testing.B) {
 	}
 	<-line.done
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+	cpu(b).since(before).report(b)
 }

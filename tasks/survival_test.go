@@ -136,7 +136,7 @@ func TestJobOfADeadWorkerIsDoneByAnother(t *testing.T) {
 func TestRedisThatLostEverythingIsRepaired(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t).relays()
-	for i := range 30 {
+	for i := range 8 {
 		p.enqueue(chore{fmt.Sprint(i)}, growth.JobOptions{})
 	}
 	eventually(t, "all are in Redis", func() bool { return p.count(`SELECT count(*) FROM jobs WHERE dispatched_at IS NULL`) == 0 })
@@ -145,8 +145,8 @@ func TestRedisThatLostEverythingIsRepaired(t *testing.T) {
 	p.serves(growth.JobMaintenance)
 	p.must(p.recon.Compare(t.Context(), 0))
 	eventually(t, "all are done", func() bool { return p.count(`SELECT count(*) FROM jobs WHERE state <> 'succeeded'`) == 0 })
-	if jobs, effects := p.effects(); jobs != 30 || effects != 30 {
-		t.Errorf("%d jobs with %d effects; want 30", jobs, effects)
+	if jobs, effects := p.effects(); jobs != 8 || effects != 8 {
+		t.Errorf("%d jobs with %d effects; want 8", jobs, effects)
 	}
 	queues, err := p.inspect.Queues()
 	p.must(err)
