@@ -34,8 +34,10 @@ func (f *finishLine) cross() {
 
 // BenchmarkDurableJob runs jobs from their acceptance to their committed end: claim, two kept steps, finish. The work
 // itself is nothing. Hold it against BenchmarkBareAsynq of the same run.
-func BenchmarkDurableJob(b *testing.B) {
-	p := newPlant(b)
+func BenchmarkDurableJob(b *testing.B) { benchDurable(b, newPlant(b)) }
+
+func benchDurable(b *testing.B, p *plant) {
+	b.Helper()
 	step := func(context.Context) (int, error) { return 1, nil }
 	tasks.AddWorker[chore](p.runner, work(func(ctx context.Context, job *tasks.Job[chore]) error {
 		for _, name := range []string{"one", "two"} {

@@ -22,12 +22,17 @@ type capacity struct {
 
 const (
 	capacityEvery   = 5 * time.Second
-	capacityUnknown = 32 // while no worker has said anything
+	capacitySoon    = 100 * time.Millisecond // while no worker has said anything
+	capacityUnknown = 1                      // as above: no more may lie in Redis than the smallest worker leaves room beside
 )
 
 // refresh asks Redis which servers run, at most every capacityEvery. What cannot be read stays as it was.
 func (c *capacity) refresh(ctx context.Context, now time.Time) {
-	if now.Sub(c.read) < capacityEvery || ctx.Err() != nil {
+	every := capacityEvery
+	if len(c.slots) == 0 {
+		every = capacitySoon
+	}
+	if now.Sub(c.read) < every || ctx.Err() != nil {
 		return
 	}
 	c.read = now
