@@ -20,9 +20,8 @@ const (
 	MaxCatchUpLimit      = 100
 )
 
-// FillSchedule puts the defaults in, refuses what is out of range, and says when the schedule comes due next as seen
-// from now. Times between the last look and now are given up: nobody changes a schedule in order to have its past.
-func FillSchedule(s growth.Schedule, now time.Time) (growth.Schedule, error) {
+// FillSchedule puts the defaults in and refuses what is out of range.
+func FillSchedule(s growth.Schedule) (growth.Schedule, error) {
 	const op = "tasks.FillSchedule"
 	if s.Name == "" || len(s.Name) > MaxScheduleName {
 		return s, growth.InvalidField(op, "name", "give a name of at most %d characters", MaxScheduleName)
@@ -30,27 +29,34 @@ func FillSchedule(s growth.Schedule, now time.Time) (growth.Schedule, error) {
 	if s.StartsAt != nil && s.EndsAt != nil && s.EndsAt.Before(*s.StartsAt) {
 		return s, growth.InvalidField(op, "ends_at", "the end lies before the start")
 	}
+	if _, err := timetable.Parse(s.Cron, s.Zone); err != nil {
+		return s, err
+	}
 	var err error
 	if s.CatchUp, err = fillCatchUp(s.CatchUp); err != nil {
 		return s, err
 	}
-	if s.Overlap, err = fillOverlap(s.Overlap, s.CatchUp.Policy); err != nil {
-		return s, err
+	s.Overlap, err = fillOverlap(s.Overlap, s.CatchUp.Policy)
+	return s, err
+}
+
+// ArmSchedule says when a schedule comes due next as seen from now, or that it does not. Times between the last look and
+// now are given up: nobody changes a schedule's times, or enables it, in order to have its past.
+func ArmSchedule(s growth.Schedule, now time.Time) (growth.Schedule, error) {
+	s.NextTick = nil
+	if !s.Enabled {
+		return s, nil
 	}
 	tt, err := timetable.Parse(s.Cron, s.Zone)
 	if err != nil {
 		return s, err
 	}
-	s.NextTick = nil
-	if !s.Enabled {
-		return s, nil
-	}
 	next := tt.Upcoming(from(s, now), end(s), 1)
 	if len(next) == 0 {
-		return s, growth.InvalidField(op, "ends_at", "no time of the schedule lies between now and its end")
+		return s, growth.InvalidField("tasks.ArmSchedule", "ends_at", "no time of the schedule lies between now and its end")
 	}
 	at := next[0].At.UTC()
-	s.NextTick = &at
+	s.NextTick, s.Problem = &at, ""
 	return s, nil
 }
 

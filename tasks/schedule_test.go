@@ -59,7 +59,9 @@ func (p *plant) schedules(c *clock, change func(*growth.Schedule)) growth.Schedu
 	if change != nil {
 		change(&s)
 	}
-	s, err = tasks.FillSchedule(s, c.now())
+	s, err = tasks.FillSchedule(s)
+	p.must(err)
+	s, err = tasks.ArmSchedule(s, c.now())
 	p.must(err)
 	s, err = p.sc.CreateSchedule(p.t.Context(), s)
 	p.must(err)
@@ -260,7 +262,7 @@ func TestAScheduleRestsBeforeItsStartAfterItsEndAndWhileDisabled(t *testing.T) {
 	}
 	_, err = p.sc.UpdateSchedule(t.Context(), off.ID, func(s *growth.Schedule) error {
 		s.Enabled = true
-		*s, err = tasks.FillSchedule(*s, c.now())
+		*s, err = tasks.ArmSchedule(*s, c.now())
 		return err
 	})
 	p.must(err)
@@ -321,7 +323,7 @@ func TestSchedulerRunsByItself(t *testing.T) {
 	}
 }
 
-func TestFillScheduleRefusesWhatIsOutOfRange(t *testing.T) {
+func TestSchedulesOutOfRangeAreRefused(t *testing.T) {
 	t.Parallel()
 	now := stamp(t, "2027-01-04 09:30")
 	early, late := now.Add(-time.Hour), now.Add(time.Hour)
@@ -344,8 +346,11 @@ func TestFillScheduleRefusesWhatIsOutOfRange(t *testing.T) {
 	} {
 		s := growth.Schedule{Name: "n", Cron: "@hourly", Zone: "UTC", Enabled: true}
 		tc.change(&s)
-		_, err := tasks.FillSchedule(s, now)
-		e, ok := err.(*growth.Error) //nolint:errorlint // FillSchedule returns it bare
+		s, err := tasks.FillSchedule(s)
+		if err == nil {
+			_, err = tasks.ArmSchedule(s, now)
+		}
+		e, ok := err.(*growth.Error) //nolint:errorlint // both return it bare
 		if !ok || e.Field != tc.field || e.Code != growth.Invalid {
 			t.Errorf("%+v: %v, want a fault of %s", s, err, tc.field)
 		}
