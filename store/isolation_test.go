@@ -209,7 +209,10 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"Schedules": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.Schedules(o.ctx, "weekly", store.Page{}))
 	},
-	"Ticks":          func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Ticks(o.ctx, o.schedule, 10)) },
+	"Ticks": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Ticks(o.ctx, o.schedule, 10)) },
+	"TicksOf": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.TicksOf(o.ctx, []growth.ScheduleID{o.schedule}, 10))
+	},
 	"DeleteSchedule": func(sc store.Scoped, o owned) (any, bool) { return absent(sc.DeleteSchedule(o.ctx, o.schedule)) },
 	"UpdateSchedule": func(sc store.Scoped, o owned) (any, bool) {
 		_, err := sc.UpdateSchedule(o.ctx, o.schedule, func(s *growth.Schedule) error { s.Name = "mine"; return nil })

@@ -194,23 +194,33 @@ func (tx *Tx) firstUnder(ctx context.Context, ws growth.WorkspaceID, j NewJob) (
 
 // Ticks lists what was made of a schedule's times, newest first.
 func (sc Scoped) Ticks(ctx context.Context, id growth.ScheduleID, limit int) ([]growth.Tick, error) {
+	of, err := sc.TicksOf(ctx, []growth.ScheduleID{id}, limit)
+	return append([]growth.Tick{}, of[id]...), err
+}
+
+// TicksOf is Ticks for several schedules, with the newest few of each.
+func (sc Scoped) TicksOf(ctx context.Context, ids []growth.ScheduleID, limit int) (map[growth.ScheduleID][]growth.Tick, error) {
 	var rows []struct {
-		At        time.Time        `db:"tick"`
-		Manual    bool             `db:"manual"`
-		State     growth.TickState `db:"state"`
-		JobID     *growth.JobID    `db:"job_id"`
-		Until     *time.Time       `db:"until"`
-		Detail    string           `db:"detail"`
-		CreatedAt time.Time        `db:"created_at"`
+		Schedule  growth.ScheduleID `db:"schedule_id"`
+		At        time.Time         `db:"tick"`
+		Manual    bool              `db:"manual"`
+		State     growth.TickState  `db:"state"`
+		JobID     *growth.JobID     `db:"job_id"`
+		Until     *time.Time        `db:"until"`
+		Detail    string            `db:"detail"`
+		CreatedAt time.Time         `db:"created_at"`
 	}
 	if err := sc.s.db.SelectContext(ctx, &rows, `
-		SELECT tick, manual, state, job_id, until, detail, created_at FROM schedule_ticks
-		WHERE schedule_id = $1 AND workspace_id = $2 ORDER BY tick DESC LIMIT $3`, id, sc.ws, limit); err != nil {
+		SELECT t.schedule_id, t.tick, t.manual, t.state, t.job_id, t.until, t.detail, t.created_at
+		FROM unnest($1::uuid[]) AS s (id), LATERAL (
+			SELECT schedule_id, tick, manual, state, job_id, until, detail, created_at FROM schedule_ticks
+			WHERE schedule_id = s.id AND workspace_id = $2 ORDER BY tick DESC LIMIT $3) AS t
+		ORDER BY t.schedule_id, t.tick DESC`, pq.Array(texts(ids)), sc.ws, limit); err != nil {
 		return nil, wrap("ticks", err)
 	}
-	out := make([]growth.Tick, 0, len(rows))
+	out := make(map[growth.ScheduleID][]growth.Tick, len(ids))
 	for _, r := range rows {
-		out = append(out, growth.Tick{
+		out[r.Schedule] = append(out[r.Schedule], growth.Tick{
 			At: r.At.UTC(), State: r.State, Manual: r.Manual, JobID: r.JobID, Until: inUTC(r.Until), Detail: r.Detail, CreatedAt: r.CreatedAt.UTC(),
 		})
 	}
