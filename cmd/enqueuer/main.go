@@ -48,6 +48,8 @@ func run(ctx context.Context) error {
 	wg.Go(func() { chain.Run(beside) })
 	wg.Go(func() { relay.Run(beside) })
 	wg.Go(func() { bus.Run(beside, b.Redis) })
+	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
+	wg.Go(func() { scheduler.Run(beside) })
 	err = serve(ctx, b, handler)
 	stop()
 	wg.Wait()

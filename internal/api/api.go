@@ -72,6 +72,7 @@ func New(cfg Config) http.Handler {
 	a.contents(h)
 	a.publications(h)
 	a.queues(h)
+	a.schedules(h)
 	a.admin(h)
 	mux.HandleFunc("/api/trpc/", a.trpc)
 	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)
