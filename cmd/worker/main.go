@@ -42,9 +42,7 @@ func run(ctx context.Context) error {
 	wg.Go(func() { relay.Run(beside) })
 	wg.Go(func() { reconciler.Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
-	warm, cancel := context.WithTimeout(ctx, 5*time.Second)
-	chain.Router.LearnCatalogues(warm)
-	cancel()
+	chain.Warm(ctx, 5*time.Second)
 	err = work(ctx, b, chain, relay)
 	stop()
 	wg.Wait()
