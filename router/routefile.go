@@ -20,8 +20,8 @@ const maxRouteFile = 1 << 20
 
 // RouteProblem is one thing that is wrong with a route file.
 type RouteProblem struct {
-	Line int // 0: of the file as a whole
-	Text string
+	Line int    `json:"line"` // 0: of the file as a whole
+	Text string `json:"text"`
 }
 
 // String names the line first, as compilers do.

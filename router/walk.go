@@ -164,12 +164,26 @@ func (w *walker) blame(p Provider, full string, err error) (failed string, exclu
 	}
 	e, ok := errors.AsType[*growth.Error](err)
 	switch {
-	case ok && e.Scope == growth.ScopeProvider:
+	case !ok || !speaks(e.Code):
+		return "", true
+	case e.Scope == growth.ScopeProvider:
 		return p.Name(), true
-	case ok && e.Scope == growth.ScopeModel:
+	case e.Scope == growth.ScopeModel:
 		return full, true
 	}
 	return "", true
+}
+
+// speaks says whether a fault may count against a breaker at all, whatever a provider's client says of its scope. Quota,
+// policy and the request's own faults never do: the next request may fare well.
+func speaks(code growth.Code) bool {
+	switch code {
+	case growth.KeyRejected, growth.Unavailable, growth.Malformed:
+		return true
+	case growth.Internal, growth.Invalid, growth.TooLarge, growth.NotFound, growth.Conflict, growth.Forbidden, growth.Unauthorized,
+		growth.TooLong, growth.Refused, growth.Uncertain, growth.Throttled, growth.Exhausted, growth.ModelGone, growth.Canceled:
+	}
+	return false
 }
 
 // judge turns the end of a call into the next move.

@@ -71,6 +71,19 @@ func (sc Scoped) CallsOfJob(ctx context.Context, id growth.JobID) ([]growth.Call
 	return calls(rows), nil
 }
 
+// CallsOfWalk lists the ledger rows of one walk over a route, oldest first, or a NotFound error.
+func (sc Scoped) CallsOfWalk(ctx context.Context, id growth.WalkID) ([]growth.Call, error) {
+	var rows []callRow
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT `+callColumns+` FROM calls WHERE walk_id = $1 AND workspace_id = $2 ORDER BY id LIMIT 500`, id, sc.ws); err != nil {
+		return nil, wrap("calls", err)
+	}
+	if len(rows) == 0 {
+		return nil, growth.Errorf(growth.NotFound, "calls", "there is no such walk")
+	}
+	return calls(rows), nil
+}
+
 // Calls lists ledger rows of the workspace, newest first.
 func (sc Scoped) Calls(ctx context.Context, p Page) ([]growth.Call, error) {
 	var rows []callRow
