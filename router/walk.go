@@ -22,6 +22,9 @@ const (
 	skipPaid          = "paid_denied"
 )
 
+// longestRest bounds how long a model that is unwell is left alone on its own word.
+const longestRest = 10 * time.Minute
+
 var noMoney = decimal.Zero
 
 // walker is one walk over the candidates of a route.
@@ -212,10 +215,15 @@ func (w *walker) judge(ctx context.Context, p Provider, full string, a Answer, e
 			reason = growth.WaitQuota
 		}
 		w.waits = append(w.waits, wait{until, reason})
+	case growth.Unavailable:
+		if d := min(growth.RetryAfterOf(err), longestRest); d > 0 { // a 503 that says when to come back
+			w.r.cfg.Cooldowns.Rest(full, growth.Throttled, d)
+			w.waits = append(w.waits, wait{time.Now().Add(d), growth.WaitRateLimited})
+		}
 	case growth.ModelGone:
 		w.r.takeOut(p.Name(), full[len(p.Name())+1:])
 	case growth.Internal, growth.NotFound, growth.Conflict, growth.Forbidden, growth.Unauthorized, growth.TooLong,
-		growth.KeyRejected, growth.Refused, growth.Uncertain, growth.Malformed, growth.Unavailable:
+		growth.KeyRejected, growth.Refused, growth.Uncertain, growth.Malformed:
 	}
 	if ctx.Err() != nil {
 		return a, false, w.ended(ctx)
