@@ -154,7 +154,7 @@ func onBench(t *testing.T, name string, m mishap) *bench3 {
 
 // clientOf is a provider's client and two of its models that the simulator serves.
 func clientOf(name, base string, web *http.Client) (router.Provider, []string) {
-	s := providers.Settings{Key: "k", HTTP: web}
+	s := providers.Settings{Key: "k", HTTP: web, MaxInFlight: chainCallers}
 	switch name {
 	case simulator.OpenRouter:
 		s.BaseURL = base + "/openrouter/api/v1"
