@@ -118,8 +118,11 @@ func TestModelThatNoRouteNamesIsNotNoted(t *testing.T) {
 	ch.a.will(func(ctx context.Context, req providers.Request) (providers.Response, error) {
 		return fails(growth.ModelGone)(ctx, req)
 	})
-	ch.refuses(t, func(r *router.Request) { r.Force = &growth.Call{Provider: "a", Model: "made up"} })
-	ch.refuses(t, func(r *router.Request) { r.Force = &growth.Call{Provider: "a", Model: "1"} })
+	for _, model := range []string{"made up", "1"} {
+		if e := ch.refuses(t, func(r *router.Request) { r.Force = &growth.Call{Provider: "a", Model: model} }); e.Calls[0].Code != "model_gone" {
+			t.Fatalf("calls = %v", trail(e.Calls))
+		}
+	}
 	var gone []growth.ModelNotice
 	eventually(t, "the model of the route is noted", func() bool {
 		var err error

@@ -224,7 +224,7 @@ func ticks(pid int) int {
 	return user
 }
 
-// statOf gives the fields of a process behind its name: state, parent, …
+// statOf gives the fields of a process behind its name, of which the second is its parent.
 func statOf(path string) []string {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -46,7 +46,9 @@ func TestChainOfJobsWithTwoProvidersDownAndFaultsAtTheLast(t *testing.T) {
 		l.Address = fmt.Sprintf("%d rue Sainte-Zotique", i)
 		ids = append(ids, p.enqueue(tasks.QualifyArgs{LeadID: p.lead(l)}, growth.JobOptions{}))
 	}
-	finished := func() int { return p.count(`SELECT count(*) FROM jobs WHERE state IN ('succeeded', 'failed', 'canceled')`) }
+	finished := func() int {
+		return p.count(`SELECT count(*) FROM jobs WHERE state IN ('succeeded', 'failed', 'canceled')`)
+	}
 	waits(t, 10*time.Minute, func() bool { return finished() == n })
 	again := 0
 	for _, id := range ids {

@@ -42,12 +42,8 @@ func readStanding(ctx context.Context, cfg config.Config, routes router.Routes) 
 	r := router.New(router.Config{Routes: routes, Providers: wiring.Providers(cfg)})
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	out := standing{Source: "the providers' lists, read now"}
-	for _, name := range slices.Sorted(maps.Keys(r.LearnCatalogues(ctx))) {
-		out.Unread = append(out.Unread, name)
-	}
-	out.Routes = r.Resolved("")
-	return out
+	unread := slices.Sorted(maps.Keys(r.LearnCatalogues(ctx)))
+	return standing{Source: "the providers' lists, read now", Routes: r.Resolved(""), Unread: unread}
 }
 
 // write prints the table. Each line begins with prefix, so that it can stand as a comment behind the file.
