@@ -59,6 +59,7 @@ type Config struct {
 	Cache     Cache
 	Stats     Stats
 	CacheTTL  time.Duration // longest life of a direct call's answer; 0: the route's
+	Models    ModelBook     // nil: what is known of models ends with the process
 }
 
 // Router walks the routes. It is safe for use by many goroutines.
@@ -135,6 +136,7 @@ const (
 
 // Answer is what the chain gives.
 type Answer struct {
+	Walk             growth.WalkID // groups the calls in the ledger; empty for a cached answer
 	Text             string
 	Provider         string
 	Model            string
@@ -150,6 +152,7 @@ type Answer struct {
 
 // ChainError is the end of a walk that gave no answer.
 type ChainError struct {
+	Walk   growth.WalkID // groups the calls in the ledger
 	Fault  *growth.Error
 	Reason growth.WaitReason // what it would be worth waiting for; empty: nothing
 	Calls  []growth.Call
@@ -174,7 +177,7 @@ func (r *Router) Complete(ctx context.Context, req Request) (Answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if req.Cache == CacheNone || r.cfg.Cache == nil {
+	if req.Cache == CacheNone || r.cfg.Cache == nil || !route.keeps() {
 		return r.walk(ctx, route, req, began)
 	}
 	return r.cached(ctx, route, req, began)
@@ -317,7 +320,7 @@ func (r *Router) keep(ctx context.Context, key cache.Key, route Route, a Answer,
 		if c.Decision == growth.DecisionFailed && c.Code != growth.ModelGone.String() {
 			return a, nil
 		}
-		if c.Decision == growth.DecisionSkipped && c.Code != skipNotConfigured && c.Code != skipPrivacy && c.Code != skipModelGone {
+		if c.Decision == growth.DecisionSkipped && c.Code != skipNotConfigured && c.Code != skipPrivacy && c.Code != skipModelGone && c.Code != skipPaid {
 			return a, nil
 		}
 	}

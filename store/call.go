@@ -36,11 +36,12 @@ type callRow struct {
 	Generation string              `db:"generation_id"`
 	Simulated  bool                `db:"simulated"`
 	StartedAt  time.Time           `db:"started_at"`
+	WalkID     sql.NullString      `db:"walk_id"`
 }
 
 const callColumns = `id, job_id, step, task_type, provider, model, status, code, detail, decision, prompt_tokens,
 	completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, price_version, wait_ms, latency_ms,
-	generation_id, simulated, started_at`
+	generation_id, simulated, started_at, walk_id`
 
 func (r callRow) call() growth.Call {
 	c := growth.Call{
@@ -51,7 +52,7 @@ func (r callRow) call() growth.Call {
 			CachedTokens: r.Cached, ReasoningTokens: r.Reasoning,
 		},
 		Cost: growth.UnknownMoney("USD"), Prices: r.Prices, WaitMS: r.WaitMS, LatencyMS: r.LatencyMS, Generation: r.Generation,
-		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(),
+		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(), WalkID: growth.WalkID(r.WalkID.String),
 	}
 	if r.Cost.Valid {
 		c.Cost = growth.USD(r.Cost.Decimal, r.Provenance)
@@ -65,6 +66,19 @@ func (sc Scoped) CallsOfJob(ctx context.Context, id growth.JobID) ([]growth.Call
 	if err := sc.s.db.SelectContext(ctx, &rows, `
 		SELECT `+callColumns+` FROM calls WHERE job_id = $1 AND workspace_id = $2 ORDER BY id LIMIT 500`, id, sc.ws); err != nil {
 		return nil, wrap("calls", err)
+	}
+	return calls(rows), nil
+}
+
+// CallsOfWalk lists the ledger rows of one walk over a route, oldest first, or a NotFound error.
+func (sc Scoped) CallsOfWalk(ctx context.Context, id growth.WalkID) ([]growth.Call, error) {
+	var rows []callRow
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT `+callColumns+` FROM calls WHERE walk_id = $1 AND workspace_id = $2 ORDER BY id LIMIT 500`, id, sc.ws); err != nil {
+		return nil, wrap("calls", err)
+	}
+	if len(rows) == 0 {
+		return nil, growth.Errorf(growth.NotFound, "calls", "there is no such walk")
 	}
 	return calls(rows), nil
 }
@@ -123,6 +137,7 @@ type callRecord struct {
 	Simulated  bool               `json:"simulated"`
 	StartedAt  time.Time          `json:"started_at"`
 	Prices     string             `json:"price_version"`
+	WalkID     *growth.WalkID     `json:"walk_id"`
 }
 
 func callRecords(calls []growth.Call, fence int64) []callRecord {
@@ -137,6 +152,9 @@ func callRecords(calls []growth.Call, fence int64) []callRecord {
 		}
 		if c.JobID != "" {
 			r.JobID = &c.JobID
+		}
+		if c.WalkID != "" {
+			r.WalkID = &c.WalkID
 		}
 		if r.Status == "" {
 			r.Status = "skipped"
@@ -168,15 +186,17 @@ func (tx *Tx) SaveCalls(ctx context.Context, calls []growth.Call, fence int64) e
 const (
 	callInsertColumns = `id, fence, workspace_id, job_id, step, task_type, provider, model, status, code, detail, decision,
 		prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, wait_ms, latency_ms,
-		generation_id, simulated, started_at, price_version`
+		generation_id, simulated, started_at, price_version, walk_id`
 	callRecordColumns = `c.id, c.fence, c.workspace_id, c.job_id, c.step, c.task_type, c.provider, c.model, c.status, c.code,
 		c.detail, c.decision, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.reasoning_tokens, c.cost_usd,
-		c.provenance, c.wait_ms, c.latency_ms, c.generation_id, c.simulated, c.started_at, c.price_version`
+		c.provenance, c.wait_ms, c.latency_ms, c.generation_id, c.simulated, c.started_at, c.price_version,
+		c.walk_id`
 	callsFrom = `
 		SELECT * FROM json_to_recordset($1::json) AS c (id uuid, fence bigint, workspace_id uuid, job_id uuid, step text,
 			task_type text, provider text, model text, status text, code text, detail text, decision text, prompt_tokens int,
 			completion_tokens int, cached_tokens int, reasoning_tokens int, cost_usd numeric, provenance text, wait_ms bigint,
-			latency_ms bigint, generation_id text, simulated boolean, started_at timestamptz, price_version text)`
+			latency_ms bigint, generation_id text, simulated boolean, started_at timestamptz, price_version text,
+			walk_id uuid)`
 	callConflict = `
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, code = excluded.code, detail = excluded.detail,
 			decision = excluded.decision, prompt_tokens = excluded.prompt_tokens, model = excluded.model,

@@ -23,6 +23,7 @@ type owned struct {
 	pub      growth.Publication
 	key      store.Key
 	schedule growth.ScheduleID
+	walk     growth.WalkID
 }
 
 func furnished(t *testing.T) owned {
@@ -36,7 +37,9 @@ func furnished(t *testing.T) owned {
 	put.Campaign = o.campaign.ID
 	o.lead = b.put(put)[0]
 	o.job = b.qualify(o.lead.Lead.ID, 50, "f1")
-	b.must(saveCall(b, ended(started(b, o.job), "0.5"), 0))
+	call := ended(started(b, o.job), "0.5")
+	o.walk = call.WalkID
+	b.must(saveCall(b, call, 0))
 	b.exec(`INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, 'one', '1', 1)`, o.job)
 	b.must(b.s.AddCacheCounts(b.ctx, []store.CacheCount{{Workspace: b.ws.ID, Task: growth.TaskSimple, Hits: 3}}))
 	o.content = b.create("Bonjour", growth.ContentInReview)
@@ -75,6 +78,10 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"CancelJob":  func(sc store.Scoped, o owned) (any, bool) { _, err := sc.CancelJob(o.ctx, o.job); return absent(err) },
 	"RetryJob":   func(sc store.Scoped, o owned) (any, bool) { return absent(sc.RetryJob(o.ctx, o.job)) },
 	"CallsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CallsOfJob(o.ctx, o.job)) },
+	"CallsOfWalk": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.CallsOfWalk(o.ctx, o.walk)
+		return absent(err)
+	},
 	"StepsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.StepsOfJob(o.ctx, o.job)) },
 	"Calls":      func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Calls(o.ctx, store.Page{})) },
 	"CountJobs":  func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountJobs(o.ctx)) },

@@ -22,7 +22,7 @@ func started(b *bed, job growth.JobID) growth.Call {
 	return growth.Call{
 		ID: growth.CallID(growth.NewID()), Workspace: b.ws.ID, JobID: job, Step: "extract", Task: growth.TaskQualification,
 		Provider: "openrouter", Model: "m", Status: growth.CallStarted, Cost: growth.UnknownMoney("USD"),
-		StartedAt: time.Now().UTC().Truncate(time.Millisecond),
+		StartedAt: time.Now().UTC().Truncate(time.Millisecond), WalkID: growth.WalkID(growth.NewID()),
 	}
 }
 

@@ -34,6 +34,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	chain.Warm(ctx, 2*time.Second)
 	relay := tasks.NewRelay(b.Store, b.Redis, b.Log)
 	bus := &events.Bus{}
 	handler := api.New(api.Config{

@@ -44,9 +44,7 @@ func run(ctx context.Context) error {
 	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
 	wg.Go(func() { scheduler.Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
-	warm, cancel := context.WithTimeout(ctx, 5*time.Second)
-	chain.Router.LearnCatalogues(warm)
-	cancel()
+	chain.Warm(ctx, 5*time.Second)
 	err = work(ctx, b, chain, relay)
 	stop()
 	wg.Wait()

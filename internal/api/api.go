@@ -68,6 +68,7 @@ func New(cfg Config) http.Handler {
 	h.UseMiddleware(a.authenticate)
 	a.jobs(h)
 	a.llm(h)
+	a.routes(h)
 	a.leads(h)
 	a.contents(h)
 	a.publications(h)

@@ -47,6 +47,7 @@ type Completion struct {
 	LatencyMS        int64         `json:"latency_ms"`
 	FallbackAttempts int           `json:"fallback_attempts"`
 	Calls            []growth.Call `json:"calls"`
+	WalkID           growth.WalkID `json:"walk_id,omitempty" doc:"Groups the calls; see /v1/walks/{id}. Absent in an answer from the cache"`
 }
 
 func (a *api) llm(h huma.API) {
@@ -93,7 +94,7 @@ func (a *api) complete(ctx context.Context, b CompleteBody) (Completion, error) 
 	out := Completion{
 		Content: ans.Text, Provider: ans.Provider, Model: ans.Model, Usage: ans.Usage, Cost: a.money(ans.Cost, rate), Cached: string(ans.Cached),
 		Simulated: ans.Simulated, FinishReason: ans.FinishReason, LatencyMS: ans.Latency.Milliseconds(), FallbackAttempts: ans.FallbackAttempts,
-		Calls: []growth.Call{},
+		Calls: []growth.Call{}, WalkID: ans.Walk,
 	}
 	for _, c := range ans.Calls {
 		c.Cost = a.money(c.Cost, rate)

@@ -104,7 +104,7 @@ var words = map[string][2]string{
 	"target.basis.latency":  {"over %s answered calls", "sur %s appels répondus"},
 	"target.basis.uptime":   {"of %s minutes with traffic", "sur %s minutes avec du trafic"},
 	"target.basis.cost":     {"over %s answered requests, the cache’s included.", "sur %s requêtes répondues, cache compris."},
-	"target.basis.failover": {"of %s in jobs", "sur %s dans les tâches"},
+	"target.basis.failover": {"of %s that were needed", "sur %s nécessaires"},
 	"verdict.met":           {"met", "atteint"},
 	"verdict.missed":        {"missed", "manqué"},
 	"verdict.no_data":       {"no data", "sans données"},
