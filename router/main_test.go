@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 	"go.uber.org/goleak"
 
@@ -138,15 +139,19 @@ func (b *book) rows() []growth.Call {
 type counted struct {
 	mu           sync.Mutex
 	hits, misses int
+	near         int // of the hits
 	saved        decimal.Decimal
 }
 
-func (c *counted) Hit(_ growth.WorkspaceID, _ growth.TaskType, saved growth.Money) {
+func (c *counted) Hit(_ growth.WorkspaceID, _ growth.TaskType, hit growth.CacheHit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hits++
-	if saved.USD != nil {
-		c.saved = c.saved.Add(*saved.USD)
+	if hit.As == growth.CachedNear {
+		c.near++
+	}
+	if hit.Saved.USD != nil {
+		c.saved = c.saved.Add(*hit.Saved.USD)
 	}
 }
 
@@ -193,12 +198,21 @@ func newChain(t testing.TB, change ...func(*router.Config)) *chain {
 // withCache gives the router a cache over a Redis of its own.
 func withCache(t testing.TB) func(*router.Config) {
 	t.Helper()
-	kept, err := cache.New(testenv.RedisClient(t))
+	return over(newCache(t, testenv.RedisClient(t)))
+}
+
+func over(kept *cache.Cache) func(*router.Config) {
+	return func(c *router.Config) { c.Cache = kept }
+}
+
+func newCache(t testing.TB, rdb redis.UniversalClient, s ...cache.Settings) *cache.Cache {
+	t.Helper()
+	kept, err := cache.New(rdb, s...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(kept.Close)
-	return func(c *router.Config) { c.Cache = kept }
+	return kept
 }
 
 const (
