@@ -33,14 +33,15 @@ type Selection struct {
 // Invalidate forgets the entries of a workspace that match pattern, and returns how many. The pattern is "" or "*" for
 // all, a task type, or as older clients write it "llm:cache:<task type>:*".
 func (c *Cache) Invalidate(ctx context.Context, ws growth.WorkspaceID, pattern string) (int, error) {
-	s, err := selectionOf(pattern)
+	s, err := ParsePattern(pattern)
 	if err != nil {
 		return 0, err
 	}
 	return c.Forget(ctx, ws, s)
 }
 
-func selectionOf(pattern string) (Selection, error) {
+// ParsePattern reads a pattern as Invalidate takes it.
+func ParsePattern(pattern string) (Selection, error) {
 	task := strings.TrimSuffix(strings.TrimPrefix(pattern, "llm:cache:"), ":*")
 	if task == "" || task == "*" || task == "llm:cache" {
 		return Selection{}, nil
