@@ -164,9 +164,10 @@ func (c *counted) Miss(growth.WorkspaceID, growth.TaskType) {
 // chain is a router over three fakes, each with one family of two models: a/1, a/2, b/1, b/2, c/1, c/2.
 type chain struct {
 	*router.Router
-	a, b, c *fake
-	book    *book
-	stats   *counted
+	a, b, c   *fake
+	book      *book
+	stats     *counted
+	cooldowns *quota.Cooldowns
 }
 
 // newChain makes a router without a cache; change shapes its configuration.
@@ -175,6 +176,7 @@ func newChain(t testing.TB, change ...func(*router.Config)) *chain {
 	ch := &chain{
 		a: &fake{name: "a", answer: says("from a")}, b: &fake{name: "b", answer: says("from b")},
 		c: &fake{name: "c", answer: says("from c"), local: true}, book: &book{}, stats: &counted{},
+		cooldowns: &quota.Cooldowns{},
 	}
 	routes := router.Routes{}
 	for _, task := range growth.TaskTypes() {
@@ -186,7 +188,7 @@ func newChain(t testing.TB, change ...func(*router.Config)) *chain {
 	}
 	cfg := router.Config{
 		Routes: routes, Providers: []router.Provider{ch.a, ch.b, ch.c}, Ledger: ch.book, Stats: ch.stats,
-		Breakers: breaker.New(breaker.Settings{}, t.Name(), routes.BreakerNames()...), Cooldowns: &quota.Cooldowns{},
+		Breakers: breaker.New(breaker.Settings{}, t.Name(), routes.BreakerNames()...), Cooldowns: ch.cooldowns,
 	}
 	for _, f := range change {
 		f(&cfg)
