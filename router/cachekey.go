@@ -36,7 +36,7 @@ func nearKey(key cache.Key, route Route, req Request) cache.Key {
 		}
 		forms[i].Content = form
 	}
-	b := appendMessages([]byte{keyVersion}, forms)
+	b := appendMessages(append(make([]byte, 0, 1024), keyVersion), forms)
 	return key.WithNear(appendSettings(b, route, req))
 }
 

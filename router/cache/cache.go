@@ -102,7 +102,17 @@ func (k Key) Name() Digest {
 
 func (k Key) member() string {
 	name := k.Name()
-	return string(k.Task) + ":" + hex.EncodeToString(name[:])
+	b := make([]byte, 0, 128)
+	return string(hex.AppendEncode(append(append(b, k.Task...), ':'), name[:]))
+}
+
+// entryName is the member's name in Redis, made in one piece: every look-up needs it.
+func (k Key) entryName() string {
+	name := k.Name()
+	b := make([]byte, 0, 256)
+	b = append(append(append(b, prefix...), '{'), k.Workspace...)
+	b = append(append(append(b, "}:e:"...), k.Task...), ':')
+	return string(hex.AppendEncode(b, name[:]))
 }
 
 // All of a workspace lies in one slot of a cluster, so that a script can reach it.
@@ -135,6 +145,8 @@ type Cache struct {
 	rest  atomic.Int64 // until then, counted from began, Redis is not asked
 	epoch atomic.Int64 // counts how often the process's level was emptied
 	known atomic.Int64 // the invalidations, of all workspaces, that this process has followed
+
+	listens atomic.Bool
 }
 
 // New makes a cache over rdb, which must obey the deadlines of contexts (ContextTimeoutEnabled). The process's level
@@ -185,7 +197,7 @@ func (e Entry) As(k Key) growth.CachedAs {
 	return growth.CachedNear
 }
 
-// Peek looks for the very request of k in the process alone: no wait, no network.
+// Peek looks for the very request of k, as it was answered before, in the process alone: no wait, no network.
 func (c *Cache) Peek(k Key) (Entry, bool) { return c.peek(k.Exact) }
 
 func (c *Cache) peek(d Digest) (Entry, bool) {
@@ -202,16 +214,19 @@ func (c *Cache) peek(d Digest) (Entry, bool) {
 
 // Get returns the entry under k.
 func (c *Cache) Get(ctx context.Context, k Key) (Entry, bool) {
+	epoch := c.epoch.Load()
 	if e, ok := c.peek(k.Name()); ok {
+		if k.Name() != k.Exact {
+			c.remember(k, e, epoch) // as what this very request gets
+		}
 		return e, true
 	}
 	if c.resting() {
 		return Entry{Seen: unseen}, false
 	}
-	epoch := c.epoch.Load()
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
-	found, err := c.rdb.MGet(ctx, redisName(k.Workspace, "e", k.member()), redisName(k.Workspace, "generation")).Result()
+	found, err := c.rdb.MGet(ctx, k.entryName(), redisName(k.Workspace, "generation")).Result()
 	if c.failed(ctx, err) {
 		return Entry{Seen: unseen}, false
 	}
@@ -234,20 +249,20 @@ func (c *Cache) read(k Key, found []any, epoch int64) (Entry, bool) {
 	return e, ok
 }
 
-// remember keeps an entry in the process, unless that was told to forget since epoch.
+// remember keeps an entry in the process, unless that was told to forget since epoch. It lies there also under the very
+// request, where Peek finds it without a canonical form.
 func (c *Cache) remember(k Key, e Entry, epoch int64) {
-	names := []Digest{k.Name()}
-	if e.Exact == k.Exact && k.Name() != k.Exact {
-		names = append(names, k.Exact) // Peek finds it without a canonical form
-	}
-	for _, d := range names {
-		c.local.Set(d, &e)
-	}
-	if c.epoch.Load() == epoch {
+	if !c.listens.Load() {
 		return
 	}
-	for _, d := range names {
-		c.local.Invalidate(d)
+	kept := e // on the heap from here on only
+	c.local.Set(k.Exact, &kept)
+	if k.Name() != k.Exact {
+		c.local.Set(k.Name(), &kept)
+	}
+	if c.epoch.Load() != epoch {
+		c.local.Invalidate(k.Exact)
+		c.local.Invalidate(k.Name())
 	}
 }
 
@@ -273,7 +288,7 @@ func (c *Cache) Put(ctx context.Context, k Key, e Entry, ttl time.Duration) {
 
 // Link notes that the entry under k has also served this job and lead.
 func (c *Cache) Link(ctx context.Context, k Key, job growth.JobID, lead growth.LeadID) {
-	keys := append([]string{redisName(k.Workspace, "e", k.member())}, owners(k.Workspace, "", job, lead)...)
+	keys := append([]string{k.entryName()}, owners(k.Workspace, "", job, lead)...)
 	if len(keys) == 1 || c.resting() {
 		return
 	}

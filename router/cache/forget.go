@@ -160,7 +160,8 @@ func (c *Cache) drop(ctx context.Context, ws growth.WorkspaceID, members []strin
 func (c *Cache) Listen(ctx context.Context) {
 	sub := c.rdb.Subscribe(ctx, invalidations)
 	defer func() { _ = sub.Close() }()
-	defer c.sure.Store(0)
+	c.listens.Store(true)
+	defer func() { c.listens.Store(false); c.sure.Store(0) }()
 	messages := sub.Channel()
 	t := time.NewTicker(confirmEvery)
 	defer t.Stop()

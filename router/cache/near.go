@@ -37,6 +37,9 @@ func Near(text string) (canonical string, ok bool) {
 	return join(reorder(words)), true
 }
 
+// proseMarks are the marks that prose is written with; no quotation marks, brackets or operators.
+const proseMarks = ".,;:!?…-–—'’/%&+#@"
+
 // prose says whether nothing in the text looks like quotation, code, data or layout.
 func prose(text string) bool {
 	lineStart, first := false, true
@@ -48,7 +51,7 @@ func prose(text string) bool {
 		case lineStart && (r == ' ' || r == '\t' || r == '-' || r == '#' || r == '+' || r == '•' || unicode.IsDigit(r)):
 			return false // indented, or an item of a list
 		case r == ' ' || r == '\t' || r == '\u00a0' || r == '\u202f' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || unicode.Is(unicode.Sc, r):
-		case !strings.ContainsRune(`.,;:!?…-–—'’/%&+#@`, r):
+		case !strings.ContainsRune(proseMarks, r):
 			return false
 		}
 		lineStart, first = false, false
@@ -70,8 +73,8 @@ const separators = ".,;:!?…"
 
 // tokens cuts a text into words and separators.
 func tokens(text string) ([]token, bool) {
-	var out []token
-	for _, field := range strings.FieldsFunc(text, unicode.IsSpace) {
+	out := make([]token, 0, 1+len(text)/5)
+	for field := range strings.FieldsSeq(text) {
 		word := strings.TrimRight(field, separators)
 		marks := field[len(word):]
 		switch {
@@ -79,11 +82,10 @@ func tokens(text string) ([]token, bool) {
 		case word == "-" || word == "–" || word == "—":
 			word, marks = "", "-"+marks
 		default:
-			t, ok := wordToken(word, marks)
-			if !ok {
+			var ok bool
+			if out, ok = appendWord(out, word, marks); !ok {
 				return nil, false
 			}
-			out = append(out, t...)
 		}
 		for _, m := range marks {
 			out = append(out, token{text: string(m), sep: true})
@@ -92,29 +94,27 @@ func tokens(text string) ([]token, bool) {
 	return separate(out)
 }
 
-// wordToken reads one word, which may stand for several.
-func wordToken(word, marks string) ([]token, bool) {
-	t := token{text: word, raw: word, digit: strings.ContainsFunc(word, unicode.IsDigit)}
-	t.caps = strings.ContainsFunc(word, unicode.IsUpper)
+// appendWord reads one word, which may stand for several.
+func appendWord(out []token, word, marks string) ([]token, bool) {
+	t := token{text: word, raw: word, digit: strings.ContainsFunc(word, unicode.IsDigit), caps: strings.ContainsFunc(word, unicode.IsUpper)}
 	switch {
 	case t.digit:
 		t.fixed = true
-		return []token{t}, !strings.Contains(marks, "!") // a factorial
+		return append(out, t), !strings.Contains(marks, "!") // a factorial
 	case strings.ContainsAny(word, "./:@#&+%,;!?…"):
 		t.fixed = true
-		return []token{t}, !strings.HasPrefix(word, "-")
+		return append(out, t), !strings.HasPrefix(word, "-")
 	case strings.HasPrefix(word, "-") || strings.HasSuffix(word, "-") || strings.ContainsAny(word, "–—"):
-		return nil, false
+		return out, false
 	}
 	if t.text = strings.ReplaceAll(word, "’", "'"); strings.HasPrefix(t.text, "'") || strings.HasSuffix(t.text, "'") {
-		return nil, false // a quotation, or a plural's apostrophe that looks like one
+		return out, false // a quotation, or a plural's apostrophe that looks like one
 	}
 	same, known := spellings[strings.ToLower(t.text)]
 	if !known {
-		return []token{t}, true
+		return append(out, t), true
 	}
-	var out []token
-	for _, w := range strings.Fields(same) {
+	for w := range strings.FieldsSeq(same) {
 		number := strings.ContainsFunc(w, unicode.IsDigit)
 		out = append(out, token{text: w, raw: w, digit: number, fixed: number})
 	}
@@ -166,7 +166,7 @@ func fold(t []token) bool {
 		w := &t[i]
 		opens := i == 0 || t[i-1].sep && strings.Contains(".?!…", t[i-1].text)
 		lower := strings.ToLower(w.text)
-		if utf8.RuneCountInString(w.text) == 1 && unicode.IsLetter([]rune(w.text)[0]) && !article(w.text, lower, opens) {
+		if letter(w.text) && !article(w.text, lower, opens) {
 			return false
 		}
 		switch {
@@ -178,6 +178,11 @@ func fold(t []token) bool {
 		}
 	}
 	return true
+}
+
+func letter(s string) bool {
+	r, n := utf8.DecodeRuneInString(s)
+	return n == len(s) && unicode.IsLetter(r)
 }
 
 // article says whether a letter is a word of its own: a, I, à, y, ô, and not the name of a plan or a variable.
@@ -193,6 +198,7 @@ func article(word, lower string, opens bool) bool {
 
 func join(t []token) string {
 	var b strings.Builder
+	b.Grow(8 * len(t))
 	for i, w := range t {
 		if i > 0 {
 			b.WriteByte(' ')

@@ -101,7 +101,7 @@ return 0
 
 func (c *Cache) storeKeys(k Key, e Entry) []string {
 	keys := []string{
-		redisName(k.Workspace, "e", k.member()), redisName(k.Workspace, "index"), redisName(k.Workspace, "about"),
+		k.entryName(), redisName(k.Workspace, "index"), redisName(k.Workspace, "about"),
 		redisName(k.Workspace, "bytes"), redisName(k.Workspace, "generation"),
 	}
 	return append(keys, owners(k.Workspace, e.Call, e.Job, e.Lead)...)
