@@ -63,7 +63,7 @@ const (
 const passedOverTTL = 5 * time.Minute
 
 // recall answers from this process's memory, before anything is made ready for more.
-func (r *Router) recall(key cache.Key, req Request, began time.Time) (Answer, bool) {
+func (r *Router) recall(ctx context.Context, key cache.Key, req Request, began time.Time) (Answer, bool) {
 	if !req.Cache.looks() {
 		return Answer{}, false
 	}
@@ -71,7 +71,7 @@ func (r *Router) recall(key cache.Key, req Request, began time.Time) (Answer, bo
 	if !ok || !suits(req, e.Text) {
 		return Answer{}, false
 	}
-	return r.hit(context.Background(), key, req, e, began), true
+	return r.hit(ctx, key, req, e, began), true
 }
 
 // suits says whether a text that answered the same request before is an answer to this one.

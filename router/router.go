@@ -158,7 +158,7 @@ func (r *Router) Complete(ctx context.Context, req Request) (Answer, error) {
 	var key cache.Key
 	if keep {
 		key = keyOf(route, req)
-		if a, ok := r.recall(key, req, began); ok {
+		if a, ok := r.recall(ctx, key, req, began); ok {
 			return a, nil
 		}
 	}

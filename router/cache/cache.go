@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -119,11 +120,7 @@ func (k Key) entryName() string {
 const prefix = "astrogrowth:llm:"
 
 func redisName(ws growth.WorkspaceID, parts ...string) string {
-	name := prefix + "{" + string(ws) + "}"
-	for _, p := range parts {
-		name += ":" + p
-	}
-	return name
+	return prefix + "{" + string(ws) + "}:" + strings.Join(parts, ":")
 }
 
 // Settings bound a cache; the zero value is the default.

@@ -124,7 +124,7 @@ func (r *reader) uvarint() uint64 {
 
 func (r *reader) number() int64 {
 	u := r.uvarint()
-	n := int64(u >> 1) //nolint:gosec // the top bit is gone
+	n := int64(u >> 1)
 	if u&1 != 0 {
 		n = ^n
 	}

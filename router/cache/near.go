@@ -77,10 +77,10 @@ func tokens(text string) ([]token, bool) {
 	for field := range strings.FieldsSeq(text) {
 		word := strings.TrimRight(field, separators)
 		marks := field[len(word):]
-		switch {
-		case word == "":
-		case word == "-" || word == "–" || word == "—":
-			word, marks = "", "-"+marks
+		switch word {
+		case "":
+		case "-", "–", "—":
+			marks = "-" + marks
 		default:
 			var ok bool
 			if out, ok = appendWord(out, word, marks); !ok {
@@ -133,7 +133,7 @@ func separate(in []token) ([]token, bool) {
 		if t.text == "-" && (numberAfter || numberBefore && i+1 < len(in) && in[i+1].sep) {
 			return nil, false // less, minus or to
 		}
-		if strings.Contains(";:-", t.text) && (!numberBefore || !numberAfter) {
+		if (t.text == ";" || t.text == ":" || t.text == "-") && (!numberBefore || !numberAfter) {
 			in[i].text = ","
 		}
 	}
@@ -164,7 +164,7 @@ func trimmed(t []token) []token {
 func fold(t []token) bool {
 	for i := range t {
 		w := &t[i]
-		opens := i == 0 || t[i-1].sep && strings.Contains(".?!…", t[i-1].text)
+		opens := i == 0 || t[i-1].sep && strings.ContainsAny(t[i-1].text, ".?!…")
 		lower := strings.ToLower(w.text)
 		if letter(w.text) && !article(w.text, lower, opens) {
 			return false
