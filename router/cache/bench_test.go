@@ -25,7 +25,7 @@ func BenchmarkCacheHitLocal(b *testing.B) {
 
 // BenchmarkCacheHitShared is a hit in Redis beside a bare GET of the same value.
 func BenchmarkCacheHitShared(b *testing.B) {
-	for name, text := range map[string]string{"short": "Ottawa", "long": strings.Repeat("The capital of Canada is Ottawa. ", 100)} {
+	for name, text := range map[string]string{"short": "Ottawa", "long": strings.Repeat("The capital of Canada is Ottawa. ", 70), "compressed": strings.Repeat("The capital of Canada is Ottawa. ", 300)} {
 		rdb := testenv.RedisClient(b)
 		c := newCache(b, rdb) // which does not listen, so the process's level keeps nothing
 		k := key(ours, growth.TaskSimple, "q")

@@ -116,6 +116,8 @@ func (k Key) entryName() string {
 	return string(hex.AppendEncode(b, name[:]))
 }
 
+func (k Key) generationName() string { return prefix + "{" + string(k.Workspace) + "}:generation" }
+
 // All of a workspace lies in one slot of a cluster, so that a script can reach it.
 const prefix = "astrogrowth:llm:"
 
@@ -223,7 +225,7 @@ func (c *Cache) Get(ctx context.Context, k Key) (Entry, bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
-	found, err := c.rdb.MGet(ctx, k.entryName(), redisName(k.Workspace, "generation")).Result()
+	found, err := c.rdb.MGet(ctx, k.entryName(), k.generationName()).Result()
 	if c.failed(ctx, err) {
 		return Entry{Seen: unseen}, false
 	}

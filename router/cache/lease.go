@@ -66,7 +66,7 @@ func (l *lease) try(ctx context.Context, k Key) (e Entry, found, held bool, err 
 	defer cancel()
 	p := l.c.rdb.Pipeline()
 	taken := p.SetNX(ctx, l.name, l.token, l.c.settings.Lease)
-	values := p.MGet(ctx, k.entryName(), redisName(k.Workspace, "generation"))
+	values := p.MGet(ctx, k.entryName(), k.generationName())
 	if _, err := p.Exec(ctx); l.c.failed(ctx, err) {
 		return Entry{}, false, false, err
 	}

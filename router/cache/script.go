@@ -102,7 +102,7 @@ return 0
 func (c *Cache) storeKeys(k Key, e Entry) []string {
 	keys := []string{
 		k.entryName(), redisName(k.Workspace, "index"), redisName(k.Workspace, "about"),
-		redisName(k.Workspace, "bytes"), redisName(k.Workspace, "generation"),
+		redisName(k.Workspace, "bytes"), k.generationName(),
 	}
 	return append(keys, owners(k.Workspace, e.Call, e.Job, e.Lead)...)
 }
