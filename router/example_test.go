@@ -129,5 +129,4 @@ func ExampleRouter_Resolved() {
 	// google/gemini-2.0-flash-exp:free not_listed
 	// google/gemma-4-31b-it:free served
 	// openai/gpt-oss-20b:free served
-	// google/gemini-2.5-flash-lite served
 }

@@ -108,7 +108,7 @@ func TestRouteFileNamesTheLineAtFault(t *testing.T) {
 		{"max_tokens", "max_tokens: 100", "max_tokens: 1.5", []string{`line 15: qualification: max_tokens is "1.5"; write a whole number from 1 to 1000000`}},
 		{"max_tokens left out", "    max_tokens: 10\n", "", []string{"line 25: simple: max_tokens is missing"}},
 		{"paid", "paid: when_free_spent", "paid: maybe", []string{`line 21: qualification: paid is "maybe"; write allow, deny or when_free_spent`}},
-		{"cache", "cache: none", "cache: nearly", []string{`line 30: simple: cache is "nearly"; write exact or none`}},
+		{"cache", "cache: none", "cache: nearly", []string{`line 30: simple: cache is "nearly"; write near, exact or none`}},
 		{"key twice", "cache: none", "cache: none\n    cache: exact", []string{"line 31: simple: cache stands already in line 30"}},
 		{"unknown task type", "  analysis: *all", "  poetry: *all", []string{
 			"line 11: there is no route for analysis",

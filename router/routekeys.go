@@ -37,7 +37,7 @@ var routeKeys = map[string]routeKey{
 		r.CacheTTL = p.duration(n, where, 0, 365*24*time.Hour)
 	},
 	"cache": func(p *routeParser, r *Route, where string, n *yaml.Node) {
-		r.Cache = CacheRule(p.choice(n, where, string(CacheRuleExact), string(CacheRuleNone)))
+		r.Cache = CacheRule(p.choice(n, where, string(CacheRuleNear), string(CacheRuleExact), string(CacheRuleNone)))
 	},
 	"paid": func(p *routeParser, r *Route, where string, n *yaml.Node) {
 		r.Paid = PaidRule(p.choice(n, where, string(PaidAllow), string(PaidDeny), string(PaidWhenFreeSpent)))

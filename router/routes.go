@@ -35,8 +35,9 @@ const (
 // CacheRule says whether a route's answers may be kept for direct calls.
 type CacheRule string
 
-// The cache rules of a route. The zero value means CacheRuleExact.
+// The cache rules of a route. The zero value means CacheRuleNear.
 const (
+	CacheRuleNear  CacheRule = "near" // where the task type allows it
 	CacheRuleExact CacheRule = "exact"
 	CacheRuleNone  CacheRule = "none"
 )

@@ -60,6 +60,7 @@ func (r *Router) walk(ctx context.Context, route Route, req Request, began time.
 		}
 		if done {
 			a.Walk, a.FallbackAttempts, a.Calls, a.Cost, a.Latency = w.id, i, w.calls, w.cost, time.Since(began)
+			a.CallID = w.calls[len(w.calls)-1].ID
 			return a, nil
 		}
 	}

@@ -218,26 +218,3 @@ func (s *Store) OrphanDirectCalls(ctx context.Context, age time.Duration) (int64
 	n, err := res.RowsAffected()
 	return n, wrap("orphan direct calls", err)
 }
-
-// CacheCount is what the cache did for one workspace and task type since the last report.
-type CacheCount struct {
-	Workspace    growth.WorkspaceID
-	Task         growth.TaskType
-	Hits, Misses int64
-	SavedUSD     decimal.Decimal
-}
-
-// AddCacheCounts adds to the cache's statistics of today (UTC).
-func (s *Store) AddCacheCounts(ctx context.Context, counts []CacheCount) error {
-	for _, c := range counts {
-		if _, err := s.db.ExecContext(ctx, `
-			INSERT INTO cache_days AS d (workspace_id, day, task_type, hits, misses, saved_usd)
-			VALUES ($1, (now() AT TIME ZONE 'UTC')::date, $2, $3, $4, $5)
-			ON CONFLICT (workspace_id, day, task_type) DO UPDATE SET
-				hits = d.hits + excluded.hits, misses = d.misses + excluded.misses, saved_usd = d.saved_usd + excluded.saved_usd`,
-			c.Workspace, c.Task, c.Hits, c.Misses, c.SavedUSD); err != nil {
-			return wrap("cache counts", err)
-		}
-	}
-	return nil
-}

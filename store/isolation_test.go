@@ -107,6 +107,11 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		n, err := sc.RetryAll(o.ctx, store.JobFilter{}, 200)
 		return n, err == nil && n == 0
 	},
+	"CacheDays": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CacheDays(o.ctx, time.Time{})) },
+	"AddFeedback": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.AddFeedback(o.ctx, store.Feedback{Job: o.job})
+		return absent(err)
+	},
 	"CountLeads":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountLeads(o.ctx)) },
 	"TallyCalls":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TallyCalls(o.ctx, time.Time{})) },
 	"Latencies":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Latencies(o.ctx, time.Time{})) },

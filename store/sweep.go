@@ -127,13 +127,15 @@ func (s *Store) Redispatch(ctx context.Context, lost []Dispatched) (int64, error
 	return n, wrap("redispatch", err)
 }
 
-// Purge deletes what is past its retention: finished jobs with their steps, spent idempotency keys, old events.
+// Purge deletes what is past its retention: finished jobs with their steps, spent idempotency keys, old events,
+// notices and feedback.
 func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, error) {
 	var total int64
 	for _, q := range []string{
 		`DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < now() - $1 * interval '1 second' LIMIT 5000)
 			AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id)`,
 		`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
+		`DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())

@@ -177,4 +177,3 @@ func BenchmarkDurableCommit(b *testing.B) {
 	s := testenv.DurableStore(b)
 	benchDurable(b, newPlantOn(b, s, testenv.Workspace(b, s), testenv.RedisClient(b)))
 }
-
