@@ -60,7 +60,12 @@ func TestBreakerOfTheProviderBarsAllItsModels(t *testing.T) {
 	ch.a.will(fails(growth.KeyRejected, scope(growth.ScopeProvider)))
 	ch.gets(t)
 	ch.gets(t)
-	e := ch.refuses(t, func(r *router.Request) { r.Force = &growth.Call{Provider: "a", Model: "2"} })
+	forced := func(r *router.Request) { r.Force = &growth.Call{Provider: "a", Model: "2"} }
+	e := ch.refuses(t, forced) // nobody else can be asked, so one call is tried
+	if diff := cmp.Diff([]string{"a/2 skipped breaker_open", "a/2 failed key_rejected"}, trail(e.Calls)); diff != "" || e.Reason != growth.WaitBreakersOpen {
+		t.Errorf("reason %q, walk (-want +got):\n%s", e.Reason, diff)
+	}
+	e = ch.refuses(t, forced)
 	if diff := cmp.Diff([]string{"a/2 skipped breaker_open"}, trail(e.Calls)); diff != "" || e.Reason != growth.WaitBreakersOpen {
 		t.Errorf("reason %q, walk (-want +got):\n%s", e.Reason, diff)
 	}

@@ -31,6 +31,7 @@ type Route struct {
 	CallTimeout time.Duration // for one request to one candidate
 	Timeout     time.Duration // for the whole walk
 	CacheTTL    time.Duration
+	FreeTier    FreeTier // empty: Pace
 }
 
 // Routes holds the route of every task type.
@@ -54,6 +55,7 @@ type routeFile struct {
 	CallTimeout time.Duration `yaml:"call_timeout"`
 	Timeout     time.Duration `yaml:"timeout"`
 	CacheTTL    time.Duration `yaml:"cache_ttl"`
+	FreeTier    FreeTier      `yaml:"free_tier"`
 }
 
 // ParseRoutes reads a route file. Every problem is reported, each with its line.
@@ -92,6 +94,9 @@ func (f routesFile) route(task growth.TaskType, node yaml.Node) (Route, []error)
 	var problems []error
 	r := Route{
 		Temperature: rf.Temperature, MaxTokens: rf.MaxTokens, CallTimeout: rf.CallTimeout, Timeout: rf.Timeout, CacheTTL: rf.CacheTTL,
+	}
+	if r.FreeTier = rf.FreeTier; !r.FreeTier.valid() {
+		problems = append(problems, fmt.Errorf("routes: line %d: %s: free_tier is %q; use pace or spill", node.Line, task, r.FreeTier))
 	}
 	if r.CallTimeout <= 0 || r.Timeout < r.CallTimeout {
 		problems = append(problems, fmt.Errorf("routes: line %d: %s: call_timeout must be above 0 and timeout at least as long", node.Line, task))

@@ -88,8 +88,11 @@ func TestBreakersAreShared(t *testing.T) {
 	if s := four.state(name); s != breaker.Closed {
 		t.Errorf("a process that starts after the reset finds it %s", s)
 	}
-	if n := len(two.heard) + len(three.heard) + len(four.heard); n != 0 {
+	if n := len(three.heard) + len(four.heard); n != 0 {
 		t.Errorf("%d changes of others were reported as one's own", n)
+	}
+	if c := <-two.heard; !c.Reset || c.State != breaker.Closed || len(two.heard) != 0 {
+		t.Errorf("heard %+v and %d more; want its own reset alone", c, len(two.heard))
 	}
 }
 
