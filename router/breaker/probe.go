@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 
@@ -35,13 +36,13 @@ func (b *one) probe(now time.Time) (done func(error), until time.Time) {
 	}
 	left, held := b.set.lease(probeKey(b.name), b.set.settings.Probe)
 	if !held {
-		b.busy.Store(now.Add(left).UnixNano())
+		b.busy.Store(now.Add(min(left, soon)).UnixNano()) // it ends with a message; should that be lost, Redis is asked again
 		return nil, sooner(b.busy.Load(), now)
 	}
 	cb := b.cb.Load()
 	result, err := cb.Allow()
 	if err != nil { // opened again meanwhile
-		b.ended()
+		b.release()
 		return nil, time.Unix(0, b.until.Load())
 	}
 	b.set.tell(Change{Name: b.name, State: HalfOpen})
@@ -58,13 +59,25 @@ func sooner(busy int64, now time.Time) time.Time {
 	return now.Add(soon)
 }
 
-// ended gives the place of a probe back. One that closed or opened the breaker has told the others that already.
+// ended gives the place of a probe back, first in Redis, so that whoever is told finds it free. A probe that failed has
+// opened the breaker: its place is kept until the others have heard of that.
 func (b *one) ended() {
-	b.busy.Store(0)
 	cb := b.cb.Load()
+	if cb.State() == gobreaker.StateOpen {
+		b.busy.Store(0)
+		return
+	}
+	b.release()
 	if cb.State() == gobreaker.StateHalfOpen {
 		b.set.tell(Change{Name: b.name, State: HalfOpen, Ended: true, Successes: int(cb.Counts().TotalSuccesses)})
 	}
+}
+
+func (b *one) release() {
+	if l := b.set.link.Load(); l != nil {
+		l.keep(context.Background(), probeKey(b.name), 0) // the lease is the process's, not the call's
+	}
+	b.busy.Store(0)
 }
 
 // Probe lets one call through breakers that are open before their time is over, for a caller that has nobody else to

@@ -84,11 +84,8 @@ func (s *Set) send(ctx context.Context, l *link, c Change, unsent map[string]Cha
 		return
 	}
 	delete(unsent, c.Name)
-	switch {
-	case c.State == Open:
+	if c.State == Open {
 		l.keep(ctx, probeKey(c.Name), settle)
-	case c.State == Closed, c.Ended:
-		l.keep(ctx, probeKey(c.Name), 0)
 	}
 }
 
@@ -250,7 +247,7 @@ func (s *Set) lease(key string, d time.Duration) (left time.Duration, held bool)
 }
 
 func (l *link) keep(ctx context.Context, key string, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
 	defer cancel()
 	_ = keepLease.Run(ctx, l.rdb, []string{key}, l.token, d.Milliseconds()).Err() // it ends by itself, if later
 }

@@ -266,7 +266,11 @@ func (q *pool) learn(a answer, r Request, now time.Time) Grant {
 	if !a.granted {
 		g.Until = now.Add(a.wait)
 		if r.Wait == NoWait {
-			q.shut(g)
+			shut := g
+			if g.Ahead > 0 { // those ahead may not come
+				shut.Until = now.Add(min(a.wait, redisRest))
+			}
+			q.shut(shut)
 		}
 	}
 	return g
