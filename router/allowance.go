@@ -23,6 +23,9 @@ const (
 
 func (f FreeTier) valid() bool { return f == "" || f == Pace || f == Spill }
 
+// Quota returns the router's free tiers.
+func (r *Router) Quota() *quota.Pools { return r.cfg.Quota }
+
 const skipQuota = "quota"
 
 const (

@@ -106,7 +106,7 @@ func (b *one) allowEarly() func(error) {
 	if at <= now.UnixNano() || spent == at || !b.early.CompareAndSwap(spent, at) {
 		return nil // a probe is under way, or was
 	}
-	if _, held := b.set.lease(earlyKey(b.name), time.Unix(0, at).Sub(now)); !held {
+	if _, held := b.set.lease(earlyKey(b.name, at), time.Unix(0, at).Sub(now)); !held {
 		return nil
 	}
 	return func(err error) {

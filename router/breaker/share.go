@@ -26,7 +26,10 @@ const (
 
 func probeKey(name string) string { return "astrogrowth:breaker-probe:" + name }
 
-func earlyKey(name string) string { return "astrogrowth:breaker-early:" + name }
+// earlyKey is of one opening: the next one has another end, and an early probe of its own.
+func earlyKey(name string, until int64) string {
+	return fmt.Sprintf("astrogrowth:breaker-early:%s:%d", name, until)
+}
 
 // link is the way to the other processes.
 type link struct {

@@ -27,7 +27,12 @@ type process struct {
 // because Pub/Sub knows no databases.
 func joins(t *testing.T, rdb redis.UniversalClient, name, breakerName string) *process {
 	t.Helper()
-	p := &process{Set: breaker.New(breaker.Settings{Failures: 1}, name, breakerName), heard: make(chan breaker.Change, 10)}
+	return joinsWith(t, rdb, name, breaker.Settings{Failures: 1}, breakerName)
+}
+
+func joinsWith(t *testing.T, rdb redis.UniversalClient, name string, s breaker.Settings, breakerName string) *process {
+	t.Helper()
+	p := &process{Set: breaker.New(s, name, breakerName), heard: make(chan breaker.Change, 100)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	before := listeners(t, rdb)
