@@ -34,15 +34,15 @@ func (b *one) probe(now time.Time) (done func(error), until time.Time) {
 	if !b.busy.CompareAndSwap(busy, now.Add(b.set.settings.Probe).UnixNano()) {
 		return nil, now.Add(soon) // another goroutine was quicker
 	}
-	left, held := b.set.lease(probeKey(b.name), b.set.settings.Probe)
+	left, good, held := b.set.lease(probeKeys(b.name), b.set.settings.Probe)
 	if !held {
 		b.busy.Store(now.Add(min(left, soon)).UnixNano()) // it ends with a message; should that be lost, Redis is asked again
 		return nil, sooner(b.busy.Load(), now)
 	}
-	cb := b.cb.Load()
-	result, err := cb.Allow()
+	b.credit(good)
+	result, err := b.cb.Load().Allow()
 	if err != nil { // opened again meanwhile
-		b.release()
+		b.release(0)
 		return nil, time.Unix(0, b.until.Load())
 	}
 	b.set.tell(Change{Name: b.name, State: HalfOpen})
@@ -67,15 +67,17 @@ func (b *one) ended() {
 		b.busy.Store(0)
 		return
 	}
-	b.release()
+	good := 0
 	if cb.State() == gobreaker.StateHalfOpen {
-		b.set.tell(Change{Name: b.name, State: HalfOpen, Ended: true, Successes: int(cb.Counts().TotalSuccesses)})
+		good = int(cb.Counts().TotalSuccesses)
+		defer b.set.tell(Change{Name: b.name, State: HalfOpen, Ended: true, Successes: good})
 	}
+	b.release(good)
 }
 
-func (b *one) release() {
+func (b *one) release(good int) {
 	if l := b.set.link.Load(); l != nil {
-		l.keep(context.Background(), probeKey(b.name), 0) // the lease is the process's, not the call's
+		l.keep(context.Background(), b.name, 0, good) // the lease is the process's, not the call's
 	}
 	b.busy.Store(0)
 }
@@ -106,7 +108,7 @@ func (b *one) allowEarly() func(error) {
 	if at <= now.UnixNano() || spent == at || !b.early.CompareAndSwap(spent, at) {
 		return nil // a probe is under way, or was
 	}
-	if _, held := b.set.lease(earlyKey(b.name, at), time.Unix(0, at).Sub(now)); !held {
+	if _, _, held := b.set.lease(earlyKeys(b.name, at), time.Unix(0, at).Sub(now)); !held {
 		return nil
 	}
 	return func(err error) {
@@ -117,11 +119,16 @@ func (b *one) allowEarly() func(error) {
 	}
 }
 
-// recover makes an open breaker due at once and credits it with successes that were seen elsewhere.
+// recover makes an open breaker due at once and credits it with successes.
 func (b *one) recover(successes int) {
 	if b.until.Load() > time.Now().UnixNano() {
 		b.open(time.Now())
 	}
+	b.credit(successes)
+}
+
+// credit adds the successes of other processes' probes to those that this one has seen.
+func (b *one) credit(successes int) {
 	for range successes - int(b.cb.Load().Counts().TotalSuccesses) {
 		done, err := b.cb.Load().Allow()
 		if err != nil {

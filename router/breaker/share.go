@@ -24,11 +24,14 @@ const (
 	forgotten = 24 * time.Hour
 )
 
-func probeKey(name string) string { return "astrogrowth:breaker-probe:" + name }
+// probeKeys are the lease of a probe and the number of those that have succeeded, in one slot of a cluster.
+func probeKeys(name string) []string {
+	return []string{"astrogrowth:breaker-probe:{" + name + "}", "astrogrowth:breaker-good:{" + name + "}"}
+}
 
-// earlyKey is of one opening: the next one has another end, and an early probe of its own.
-func earlyKey(name string, until int64) string {
-	return fmt.Sprintf("astrogrowth:breaker-early:%s:%d", name, until)
+// earlyKeys are of one opening: the next one has another end, and an early probe of its own.
+func earlyKeys(name string, until int64) []string {
+	return []string{fmt.Sprintf("astrogrowth:breaker-early:{%s}:%d", name, until), "astrogrowth:breaker-good:{" + name + "}"}
 }
 
 // link is the way to the other processes.
@@ -88,7 +91,7 @@ func (s *Set) send(ctx context.Context, l *link, c Change, unsent map[string]Cha
 	}
 	delete(unsent, c.Name)
 	if c.State == Open {
-		l.keep(ctx, probeKey(c.Name), settle)
+		l.keep(ctx, c.Name, min(settle, max(time.Until(c.Until)/2, time.Millisecond)), 0)
 	}
 }
 
@@ -222,35 +225,42 @@ func (s *Set) publish(ctx context.Context, rdb redis.UniversalClient, c Change) 
 	return err
 }
 
-// takeLease sets a lease that nobody holds and answers 0, or says for how many milliseconds it is still held.
+// takeLease sets a lease that nobody holds, or says for how many milliseconds it is still held; and how many probes
+// have succeeded since the breaker opened.
 var takeLease = redis.NewScript(`
-if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
-return math.max(redis.call('PTTL', KEYS[1]), 1)`)
+local good = tonumber(redis.call('GET', KEYS[2]) or 0)
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return {0, good} end
+return {math.max(redis.call('PTTL', KEYS[1]), 1), good}`)
 
-// keepLease shortens a lease that is one's own, or gives it back.
+// keepLease shortens a lease that is one's own, or gives it back, and notes how many probes have succeeded.
 var keepLease = redis.NewScript(`
+if ARGV[3] == '0' then redis.call('DEL', KEYS[2]) else redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if tonumber(ARGV[2]) == 0 then return redis.call('DEL', KEYS[1]) end
+if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`)
 
+// leaseTimeout is as long as a call waits for Redis at the moment of probing.
+const leaseTimeout = 250 * time.Millisecond
+
 // lease asks the other processes' leave for a probe of at most d. When nobody can be asked, each process probes for
-// itself. left is for how long the lease is still held by another one.
-func (s *Set) lease(key string, d time.Duration) (left time.Duration, held bool) {
+// itself. left is for how long the lease is still held by another one, good how many probes have succeeded so far.
+func (s *Set) lease(keys []string, d time.Duration) (left time.Duration, good int, held bool) {
 	l := s.link.Load()
 	if l == nil {
-		return 0, true
+		return 0, 0, true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond) // the lease is the process's, not the call's
+	ctx, cancel := context.WithTimeout(context.Background(), leaseTimeout) // the lease is the process's, not the call's
 	defer cancel()
-	ms, err := takeLease.Run(ctx, l.rdb, []string{key}, l.token, max(d.Milliseconds(), 1)).Int64()
-	if err != nil {
-		return 0, true
+	v, err := takeLease.Run(ctx, l.rdb, keys, l.token, max(d.Milliseconds(), 1)).Int64Slice()
+	if err != nil || len(v) != 2 {
+		return 0, 0, true
 	}
-	return time.Duration(ms) * time.Millisecond, ms == 0
+	return time.Duration(v[0]) * time.Millisecond, int(v[1]), v[0] == 0
 }
 
-func (l *link) keep(ctx context.Context, key string, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
+// keep lets a lease of this process live for d more; 0 gives it back.
+func (l *link) keep(ctx context.Context, name string, d time.Duration, good int) {
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	_ = keepLease.Run(ctx, l.rdb, []string{key}, l.token, d.Milliseconds()).Err() // it ends by itself, if later
+	_ = keepLease.Run(ctx, l.rdb, probeKeys(name), l.token, d.Milliseconds(), good, forgotten.Milliseconds()).Err() // it ends by itself, if later
 }
