@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ func (w *walker) inLine() bool { return w.route.FreeTier != Spill && w.req.Job !
 
 // allowance takes one call out of the free tier that a model draws on, if it draws on one, and waits for its turn by the
 // route's rule. When it is not ok the candidate is skipped; an error ends the walk, because its turn is to be waited for.
-func (w *walker) allowance(ctx context.Context, p Provider, slug string) (g quota.Grant, ok bool, err error) {
+func (w *walker) allowance(ctx context.Context, p Provider, slug string) (ok bool, err error) {
 	how, patience := quota.NoWait, time.Duration(0)
 	switch {
 	case w.inLine():
@@ -64,20 +65,33 @@ func (w *walker) allowance(ctx context.Context, p Provider, slug string) (g quot
 	case w.route.FreeTier != Spill:
 		how, patience = quota.Shortly, directPatience
 	}
-	g = w.take(ctx, p, slug, how, patience)
+	g := w.take(ctx, p, slug, how, patience)
 	switch {
 	case g.OK:
-		return g, true, nil
+		return true, nil
 	case ctx.Err() != nil:
 		w.skip(ctx, p.Name(), slug, skipDeadline, "")
-		return g, false, w.ended(ctx)
+		return false, w.ended(ctx)
 	}
 	w.waits = append(w.waits, wait{g.Until, waitFor(g.Code)})
 	w.skip(ctx, p.Name(), slug, skipQuota, fmt.Sprintf("until %s, %d ahead", g.Until.UTC().Format(time.RFC3339), g.Ahead))
 	if how == quota.InLine {
-		return g, false, w.exhausted(ctx)
+		return false, w.exhausted(ctx)
 	}
-	return g, false, nil
+	return false, nil
+}
+
+// counted is call with its end told to the free tier that it drew on.
+func (w *walker) counted(ctx context.Context, p Provider, slug string, messages []growth.Message) (Answer, error) {
+	began, g := time.Now(), w.grant
+	w.grant = quota.Grant{}
+	a, err := w.call(ctx, p, slug, messages)
+	if _, unsent := errors.AsType[*ledgerError](err); unsent {
+		w.r.cfg.Quota.Back(ctx, g)
+		return a, err
+	}
+	w.r.cfg.Quota.Done(ctx, g, time.Since(began))
+	return a, err
 }
 
 // another takes one more call for asking the same model again; it is false when that is not to be had soon.
@@ -106,7 +120,7 @@ func (w *walker) take(ctx context.Context, p Provider, slug string, how quota.Wa
 			w.r.cfg.Quota.Back(ctx, g)
 			g = quota.Grant{Until: until, Code: code}
 		}
-		if g.OK || g.Until.After(end) {
+		if w.grant = g; g.OK || g.Until.After(end) {
 			return g
 		}
 		if !waitUntil(ctx, g.Until) {
@@ -177,11 +191,11 @@ func (w *walker) bar(ctx context.Context, p Provider, slug, name string, until t
 // lastResort lets the last candidate be asked once, for one caller of all, when nothing but breakers stands between the
 // call and an answer. When that fails too the call waits for the breakers as it would have without.
 func (w *walker) lastResort(ctx context.Context) (a Answer, done bool, err error) {
-	if w.barred == nil || ctx.Err() != nil || !w.onlyBreakers() {
+	if w.barred == nil || !w.onlyBreakers(ctx) {
 		return a, false, nil
 	}
 	p, slug := w.barred.p, w.barred.slug
-	report, ok := w.r.cfg.Breakers.Probe(p.Name(), p.Name()+"/"+slug)
+	report, ok := w.r.cfg.Breakers.Probe(p.Name(), p.Name()+"/"+slug) //nolint:contextcheck // the lease of a probe is the process's
 	if !ok {
 		return a, false, nil
 	}
@@ -189,16 +203,20 @@ func (w *walker) lastResort(ctx context.Context) (a Answer, done bool, err error
 		report("", true)
 		return a, false, nil
 	}
-	barred := w.exhausted(ctx)
+	open, _ := errors.AsType[*ChainError](w.exhausted(ctx))
 	a, done, err = w.ask(ctx, p, slug, report)
-	if chain, ok := barred.(*ChainError); ok && !done && err == nil { //nolint:errorlint // made just above
-		chain.Calls = w.calls
-		err = chain
+	if !done && err == nil {
+		open.Calls = w.calls
+		return a, false, open
 	}
 	return a, done, err
 }
 
-func (w *walker) onlyBreakers() bool {
+// onlyBreakers says whether nothing but breakers, and no lack of time, keeps the call from an answer.
+func (w *walker) onlyBreakers(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
 	for _, c := range w.calls {
 		switch c.Code {
 		case skipBreaker, skipNotConfigured, skipPrivacy, skipModelGone:

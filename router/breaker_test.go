@@ -120,7 +120,7 @@ func TestBreakerLastCandidateIsTriedOnceWhenAllAreOpen(t *testing.T) {
 	for _, f := range []*fake{ch.a, ch.b, ch.c} {
 		f.will(fails(growth.Unavailable))
 	}
-	ch.refuses(t)
+	_ = ch.refuses(t)
 	ch.c.will(says("from c"))
 	got := ch.gets(t)
 	want := []string{"a/1 skipped breaker_open", "b/1 skipped breaker_open", "c/1 skipped breaker_open", "c/1 answered"}
@@ -138,7 +138,7 @@ func TestBreakerLastCandidateIsTriedByOneCallerOfMany(t *testing.T) {
 	for _, f := range []*fake{ch.a, ch.b, ch.c} {
 		f.will(fails(growth.Unavailable))
 	}
-	ch.refuses(t)
+	_ = ch.refuses(t)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -161,8 +161,7 @@ func TestBreakerLastCandidateIsLeftAloneWhenAnotherRests(t *testing.T) {
 	ch.a.will(fails(growth.Throttled, after(time.Hour), scope(growth.ScopeNone)))
 	ch.b.will(fails(growth.Unavailable))
 	ch.c.will(fails(growth.Unavailable))
-	ch.refuses(t)
-	ch.refuses(t)
+	_, _ = ch.refuses(t), ch.refuses(t)
 	if n := len(ch.c.requests()); n != 1 {
 		t.Errorf("the last candidate was asked %d times; want once", n)
 	}

@@ -82,10 +82,15 @@ func callerMain() {
 	o.ContextTimeoutEnabled = true
 	rdb := redis.NewClient(o)
 	r, share := w.router(rdb)
-	go share(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { share(ctx) })
 	fmt.Println("ready")
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
-	_ = json.NewEncoder(os.Stdout).Encode(w.do(context.Background(), r))
+	report := w.do(ctx, r)
+	cancel()
+	wg.Wait()
+	_ = json.NewEncoder(os.Stdout).Encode(report)
 	os.Exit(0)
 }
 

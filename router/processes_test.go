@@ -104,7 +104,9 @@ func TestProcessesCloseABreakerTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { // nine failures: one of the two has seen five
-		for tick := time.Tick(time.Millisecond); len(s.asked()) < 9 && t.Context().Err() == nil; <-tick {
+		tick := time.Tick(time.Millisecond)
+		for len(s.asked()) < 9 && t.Context().Err() == nil {
+			<-tick
 		}
 		s.sim.ClearFaults("")
 	})

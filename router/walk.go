@@ -9,6 +9,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/providers"
+	"github.com/zakibelm/astrogrowth/router/quota"
 )
 
 // Why a candidate was not called; these stand where a called one has its failure code.
@@ -35,6 +36,7 @@ type walker struct {
 	last   error  // the last failure
 	turn   string // this walk's ticket for the lines of free tiers
 	barred *barred
+	grant  quota.Grant // of the call that is being made
 }
 
 type wait struct {
@@ -127,13 +129,12 @@ func (w *walker) model(ctx context.Context, p Provider, slug string) (a Answer, 
 		w.bar(ctx, p, slug, name, until)
 		return a, false, nil
 	}
-	grant, ok, err := w.allowance(ctx, p, slug)
-	if !ok {
+	if ok, err := w.allowance(ctx, p, slug); !ok {
 		return a, false, err
 	}
-	report, name, until := w.r.cfg.Breakers.Allow(p.Name(), full)
+	report, name, until := w.r.cfg.Breakers.Allow(p.Name(), full) //nolint:contextcheck // the lease of a probe is the process's
 	if report == nil {
-		w.r.cfg.Quota.Back(ctx, grant)
+		w.r.cfg.Quota.Back(ctx, w.grant)
 		w.bar(ctx, p, slug, name, until)
 		return a, false, nil
 	}
@@ -143,9 +144,9 @@ func (w *walker) model(ctx context.Context, p Provider, slug string) (a Answer, 
 // ask sends the request to a model that may be called, and reports to its breakers.
 func (w *walker) ask(ctx context.Context, p Provider, slug string, report func(failed string, excluded bool)) (a Answer, done bool, err error) {
 	full := p.Name() + "/" + slug
-	a, err = w.call(ctx, p, slug, w.req.Messages)
+	a, err = w.counted(ctx, p, slug, w.req.Messages)
 	if refused, ok := errors.AsType[*refusedAnswerError](err); ok && ctx.Err() == nil && w.another(ctx, p, slug) {
-		a, err = w.call(ctx, p, slug, withFault(w.req.Messages, refused)) // asked once more, with the fault named
+		a, err = w.counted(ctx, p, slug, withFault(w.req.Messages, refused)) // asked once more, with the fault named
 	}
 	report(w.blame(p, full, err))
 	if book, ok := errors.AsType[*ledgerError](err); ok {

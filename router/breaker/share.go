@@ -60,6 +60,7 @@ func (s *Set) Share(ctx context.Context, rdb redis.UniversalClient, notify func(
 	for {
 		select {
 		case <-ctx.Done():
+			s.flush(context.WithoutCancel(ctx), l, unsent) // so that nothing is lost with the process
 			return
 		case c := <-s.changes:
 			s.send(ctx, l, c, unsent)
@@ -95,22 +96,28 @@ func (s *Set) send(ctx context.Context, l *link, c Change, unsent map[string]Cha
 	}
 }
 
+// flush sends every change that is queued, unless Redis does not answer.
+func (s *Set) flush(ctx context.Context, l *link, unsent map[string]Change) {
+	for len(unsent) == 0 {
+		select {
+		case c := <-s.changes:
+			s.send(ctx, l, c, unsent)
+		default:
+			return
+		}
+	}
+}
+
 // compare makes good what was lost on the way: it sends again what could not be sent, and takes over what is shared.
 func (s *Set) compare(ctx context.Context, l *link, unsent map[string]Change) {
-	for {
-		select {
-		case c := <-s.changes: // first what happened here, so that nothing older overrules it
-			s.send(ctx, l, c, unsent)
-			continue
-		default:
-		}
-		break
-	}
-	for name, c := range unsent {
+	for name, c := range unsent { // first what happened here, so that nothing older overrules it
 		if s.publish(ctx, l.rdb, c) != nil {
 			return
 		}
 		delete(unsent, name)
+	}
+	if s.flush(ctx, l, unsent); len(unsent) > 0 {
+		return
 	}
 	shared, ok := s.load(ctx, l.rdb)
 	if !ok {

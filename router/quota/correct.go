@@ -97,7 +97,7 @@ func (q *pool) pace(n int) time.Duration {
 	}
 	var d time.Duration
 	if q.Calls > 0 {
-		d = time.Duration(n/q.Calls) * (q.Window + q.margin())
+		d = time.Duration(n/q.Calls) * q.Window
 	}
 	if daily := q.perDay(); daily > 0 {
 		d = max(d, time.Duration(n/daily)*q.Day)

@@ -169,11 +169,19 @@ func (q *pool) perDay() int {
 	return q.Daily
 }
 
-// margin is how much longer a window is kept than the provider counts it: a call is under way for a while between our
-// clock and the provider's.
+// margin is how far from the end of a day a call keeps, and how much longer a process without Redis counts a window: a
+// call is under way for a while between our clock and the provider's.
 func (q *pool) margin() time.Duration {
 	return min(max(q.Window/10, 100*time.Millisecond), 2*time.Second)
 }
+
+const (
+	// arrival is how long a call can take to be counted by its provider when it has not ended by then. A call that ends
+	// was counted before, wherever it was delayed: so the window is kept whatever the load.
+	arrival = 5 * time.Second
+	// rounding is what the milliseconds of two clocks can differ by.
+	rounding = 5 * time.Millisecond
+)
 
 func (p *Pools) now() time.Time {
 	if p.Now != nil {
@@ -232,8 +240,8 @@ func (p *Pools) ask(ctx context.Context, q *pool, mode string, r Request) (answe
 		grace = longGrace
 	}
 	v, err := takeScript.Run(ctx, p.rdb, q.keys,
-		now, (q.Window + q.margin()).Milliseconds(), q.Calls, q.Day.Milliseconds(), q.perDay(),
-		q.margin().Milliseconds(), r.Ticket, mode, r.Horizon.Milliseconds(), grace.Milliseconds(), maxTickets, p.process).Int64Slice()
+		now, (q.Window + rounding).Milliseconds(), q.Calls, q.Day.Milliseconds(), q.perDay(),
+		q.margin().Milliseconds(), r.Ticket, mode, r.Horizon.Milliseconds(), grace.Milliseconds(), maxTickets, p.process, arrival.Milliseconds()).Int64Slice()
 	if err != nil || len(v) != 8 {
 		return answer{}, errorOf(err)
 	}
@@ -290,6 +298,32 @@ func (q *pool) why() growth.Code {
 		return growth.Exhausted
 	}
 	return growth.Throttled
+}
+
+var doneScript = redis.NewScript(`
+local now = tonumber(ARGV[2])
+if now == 0 then
+  local t = redis.call('TIME')
+  now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+local old = tonumber(redis.call('HGET', KEYS[4], 'flight') or 0)
+redis.call('HSET', KEYS[4], 'flight', string.format('%.0f', old + (tonumber(ARGV[3]) - old) / 5))
+return redis.call('ZADD', KEYS[1], 'XX', 'LT', now, ARGV[1])`)
+
+// Done notes that a granted call has ended after some time: its provider has counted it by now, and its place in the
+// window is free again one window later.
+func (p *Pools) Done(ctx context.Context, g Grant, took time.Duration) {
+	if g.pool == nil || g.number == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
+	defer cancel()
+	var now int64
+	if p.Now != nil {
+		now = p.Now().UnixMilli()
+	}
+	number := strconv.FormatInt(g.number, 10)
+	_ = doneScript.Run(ctx, p.rdb, g.pool.keys, number, now, took.Milliseconds()).Err() // then it counts for a little longer
 }
 
 var backScript = redis.NewScript(`

@@ -79,6 +79,8 @@ func (c *Cooldowns) Share(ctx context.Context, rdb redis.UniversalClient, proces
 	for {
 		select {
 		case <-ctx.Done():
+			c.connect(nil)
+			c.flush(context.WithoutCancel(ctx), rdb, process, out)
 			return
 		case n := <-out:
 			if c.send(ctx, rdb, process, n) != nil {
@@ -95,6 +97,20 @@ func (c *Cooldowns) Share(ctx context.Context, rdb redis.UniversalClient, proces
 		case <-tick.C:
 			maps.DeleteFunc(unsent, func(_ string, n notice) bool { return c.send(ctx, rdb, process, n) == nil })
 			c.load(ctx, rdb)
+		}
+	}
+}
+
+// flush sends what began before the end, so that it is not lost with the process.
+func (c *Cooldowns) flush(ctx context.Context, rdb redis.UniversalClient, process string, out <-chan notice) {
+	for {
+		select {
+		case n := <-out:
+			if c.send(ctx, rdb, process, n) != nil {
+				return
+			}
+		default:
+			return
 		}
 	}
 }

@@ -1,6 +1,7 @@
 -- Takes one call out of a pool's allowance, or gives the caller a place in the line of those who wait for one.
 --
--- KEYS  1 used      sorted set: the calls of the present window, by when they were made
+-- KEYS  1 used      sorted set: the calls of the present window, by when they ended; one that is under way, by when the
+--                   provider has counted it at the latest
 --       2 line      sorted set: the tickets of those who wait, in the order in which they came
 --       3 promised  sorted set: the same tickets, by when they lose their place if they do not come
 --       4 state     hash: day, count (of that day), seq, limit and daily (what the provider said) with learned (until
@@ -9,6 +10,7 @@
 -- ARGV  1 now in ms, 0: the server's clock   2 window ms   3 calls per window, 0: any   4 day ms   5 calls per day, 0: any
 --       6 margin ms around the end of a day   7 ticket   8 mode: look, take, soon or keep   9 horizon ms of "soon"
 --       10 grace ms after which a promise lapses   11 most tickets in the line   12 this process
+--       13 ms after which a call that has not ended is taken to be counted
 -- Returns {1 when granted, ms to wait, why (1 window, 2 day), ahead in the line, calls today, processes, calls left
 --          today or -1, number of the call}
 local used, line, promised, state, processes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -19,7 +21,7 @@ if now == 0 then
   now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
-local st = redis.call('HMGET', state, 'day', 'count', 'limit', 'daily', 'learned', 'blocked', 'why')
+local st = redis.call('HMGET', state, 'day', 'count', 'limit', 'daily', 'learned', 'blocked', 'why', 'flight')
 if (tonumber(st[5] or 0) or 0) > now then
   local said = tonumber(st[3] or 0) or 0
   if said > 0 and (limit == 0 or said < limit) then limit = said end
@@ -44,6 +46,7 @@ if mode ~= 'look' then
 end
 
 local n = redis.call('ZCARD', used)
+local flight = tonumber(st[8] or 0) or 0
 local mine = ticket ~= '' and redis.call('ZRANK', line, ticket)
 local ahead = mine or redis.call('ZCARD', line)
 local left = -1
@@ -59,9 +62,10 @@ local function slot(r)
     j = len - limit + (j - len) % limit
   end
   if j < n then
-    return tonumber(redis.call('ZRANGE', used, j, j, 'WITHSCORES')[2]) + round * window
+    local counted = tonumber(redis.call('ZRANGE', used, j, j, 'WITHSCORES')[2])
+    return math.min(counted, now + flight) + round * window
   end
-  return now + round * window
+  return now + flight + round * window
 end
 
 -- when it can be made by every rule, and which rule it is that it waits for
@@ -101,8 +105,8 @@ if t <= now and mode ~= 'look' then
     redis.call('ZREM', line, ticket)
     redis.call('ZREM', promised, ticket)
   end
-  redis.call('ZADD', used, now, number)
-  redis.call('PEXPIRE', used, window)
+  redis.call('ZADD', used, now + tonumber(ARGV[13]), number)
+  redis.call('PEXPIRE', used, window + tonumber(ARGV[13]))
   count = count + 1
   redis.call('HSET', state, 'day', day, 'count', count)
   redis.call('PEXPIRE', state, math.max(2 * daylen, 3600000))
