@@ -37,11 +37,13 @@ type callRow struct {
 	Generation string              `db:"generation_id"`
 	Simulated  bool                `db:"simulated"`
 	StartedAt  time.Time           `db:"started_at"`
+	Reserved   decimal.NullDecimal `db:"reserved_usd"`
+	SettledBy  string              `db:"settled_by"`
 }
 
 const callColumns = `id, job_id, step, task_type, provider, model, status, code, detail, decision, prompt_tokens,
 	completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, price_version, wait_ms, latency_ms,
-	generation_id, simulated, started_at`
+	generation_id, simulated, started_at, reserved_usd, settled_by`
 
 func (r callRow) call() growth.Call {
 	c := growth.Call{
@@ -52,7 +54,10 @@ func (r callRow) call() growth.Call {
 			CachedTokens: r.Cached, ReasoningTokens: r.Reasoning,
 		},
 		Cost: growth.UnknownMoney("USD"), Prices: r.Prices, WaitMS: r.WaitMS, LatencyMS: r.LatencyMS, Generation: r.Generation,
-		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(),
+		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(), SettledBy: r.SettledBy,
+	}
+	if r.Reserved.Valid {
+		c.Reserved = &r.Reserved.Decimal
 	}
 	if r.Cost.Valid {
 		c.Cost = growth.USD(r.Cost.Decimal, r.Provenance)
@@ -114,6 +119,7 @@ func (tx *Tx) SaveCalls(ctx context.Context, calls []growth.Call, fence int64) e
 	pt, ct, cat, rt, waits, lats := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	costs, sources, prices := make([]sql.NullString, n), make([]string, n), make([]string, n)
 	gens, sims, starts := make([]string, n), make([]bool, n), make([]string, n)
+	reserves, campaigns, keys := make([]sql.NullString, n), make([]sql.NullString, n), make([]sql.NullString, n)
 	for i, c := range calls {
 		ids[i], wss[i], jobs[i], steps[i], tasks[i] = string(c.ID), string(c.Workspace), nullString(string(c.JobID)), c.Step, string(c.Task)
 		provs[i], models[i], codes[i], decisions[i] = c.Provider, c.Model, c.Code, string(c.Decision)
@@ -125,6 +131,10 @@ func (tx *Tx) SaveCalls(ctx context.Context, calls []growth.Call, fence int64) e
 		pt[i], ct[i], cat[i], rt[i] = int64(c.Usage.PromptTokens), int64(c.Usage.CompletionTokens), int64(c.Usage.CachedTokens), int64(c.Usage.ReasoningTokens)
 		waits[i], lats[i], sims[i], prices[i] = c.WaitMS, c.LatencyMS, c.Simulated, c.Prices
 		starts[i], sources[i] = c.StartedAt.UTC().Format(time.RFC3339Nano), string(growth.CostUnknown)
+		campaigns[i], keys[i] = nullString(string(c.Campaign)), nullString(c.Key)
+		if c.Reserved != nil {
+			reserves[i] = nullString(c.Reserved.String())
+		}
 		if c.Cost.USD != nil {
 			costs[i], sources[i] = nullString(c.Cost.USD.String()), string(c.Cost.Provenance)
 		}
@@ -133,22 +143,24 @@ func (tx *Tx) SaveCalls(ctx context.Context, calls []growth.Call, fence int64) e
 		pq.Array(ids), pq.Array(wss), pq.Array(jobs), pq.Array(steps), pq.Array(tasks), pq.Array(provs), pq.Array(models),
 		pq.Array(statuses), pq.Array(codes), pq.Array(details), pq.Array(decisions), pq.Array(pt), pq.Array(ct), pq.Array(cat),
 		pq.Array(rt), pq.Array(costs), pq.Array(sources), pq.Array(waits), pq.Array(lats), pq.Array(gens), pq.Array(sims),
-		pq.Array(starts), pq.Array(prices))
+		pq.Array(starts), pq.Array(prices), pq.Array(reserves), pq.Array(campaigns), pq.Array(keys))
 	return wrap("save calls", err)
 }
 
 const saveCallsQuery = `
 	INSERT INTO calls (fence, id, workspace_id, job_id, step, task_type, provider, model, status, code, detail, decision,
 		prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, wait_ms, latency_ms,
-		generation_id, simulated, started_at, price_version)
+		generation_id, simulated, started_at, price_version, reserved_usd, campaign_id, key_id)
 	SELECT $1::bigint, * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
 		$9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[], $15::int[], $16::int[],
-		$17::numeric[], $18::text[], $19::bigint[], $20::bigint[], $21::text[], $22::boolean[], $23::timestamptz[], $24::text[])
+		$17::numeric[], $18::text[], $19::bigint[], $20::bigint[], $21::text[], $22::boolean[], $23::timestamptz[], $24::text[],
+		$25::numeric[], $26::uuid[], $27::uuid[])
 	ON CONFLICT (id) DO UPDATE SET status = excluded.status, code = excluded.code, detail = excluded.detail,
 		decision = excluded.decision, prompt_tokens = excluded.prompt_tokens, model = excluded.model,
 		completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
-		reasoning_tokens = excluded.reasoning_tokens, cost_usd = excluded.cost_usd, provenance = excluded.provenance,
-		price_version = excluded.price_version,
+		reasoning_tokens = excluded.reasoning_tokens, price_version = excluded.price_version,
+		cost_usd = coalesce(excluded.cost_usd, calls.cost_usd),
+		provenance = CASE WHEN excluded.cost_usd IS NULL THEN calls.provenance ELSE excluded.provenance END,
 		latency_ms = excluded.latency_ms, generation_id = excluded.generation_id, simulated = excluded.simulated
 	WHERE calls.status IN ('started', 'unknown')`
 

@@ -178,7 +178,7 @@ func (tx *Tx) fenced(ctx context.Context, id growth.JobID, fence int64) error {
 
 // SaveStep keeps a step's result and the ends of the calls that it made, in one commit.
 func (s *Store) SaveStep(ctx context.Context, id growth.JobID, fence int64, name string, result json.RawMessage, calls []growth.Call) error {
-	return s.InTx(ctx, func(tx *Tx) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
 		if err := tx.fenced(ctx, id, fence); err != nil {
 			return err
 		}
@@ -187,6 +187,10 @@ func (s *Store) SaveStep(ctx context.Context, id growth.JobID, fence int64, name
 		}
 		return tx.SaveCalls(ctx, calls, fence)
 	})
+	if err == nil {
+		s.committed(calls)
+	}
+	return err
 }
 
 // saveStep keeps a result; one that is there already stays, as after a commit whose answer was lost.
@@ -216,6 +220,14 @@ type Outcome struct {
 // Finish commits the end of an attempt: state, result, the rows that belong to it, events, and the callback, all or
 // nothing. It returns ErrLeaseLost when the fence is not the job's any more.
 func (s *Store) Finish(ctx context.Context, job growth.Job, fence int64, o Outcome) error {
+	err := s.finish(ctx, job, fence, o)
+	if err == nil {
+		s.committed(o.Calls)
+	}
+	return err
+}
+
+func (s *Store) finish(ctx context.Context, job growth.Job, fence int64, o Outcome) error {
 	return s.InTx(ctx, func(tx *Tx) error {
 		if err := tx.fenced(ctx, job.ID, fence); err != nil {
 			return err
@@ -435,6 +447,7 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 		`DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < now() - $1 * interval '1 second' LIMIT 5000)
 			AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id)`,
 		`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
+		`DELETE FROM alerts WHERE created_at < now() - greatest($1, 3456000) * interval '1 second'`, // a month's must outlive it
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())
 		if err != nil {

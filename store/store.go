@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -23,6 +24,8 @@ import (
 // Store is a pool of connections to the database. It is safe for use by many goroutines.
 type Store struct {
 	db *sqlx.DB
+
+	onCalls atomic.Pointer[func([]growth.Call)]
 }
 
 // Options tune the pool; the zero value means the stated defaults.
