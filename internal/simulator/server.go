@@ -47,6 +47,7 @@ type Server struct {
 	faults    *faultSet
 	feed      *feed
 	memory    *ollamaMemory
+	prompts   promptMemory
 	rubrics   rubrics
 	dice      *dice
 	done      chan struct{}
@@ -87,6 +88,7 @@ func (s *Server) Reset() {
 	s.faults.clear("")
 	s.feed.reset()
 	s.memory.reset()
+	s.prompts.reset()
 }
 
 func (s *Server) routes() {
