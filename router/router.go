@@ -59,6 +59,8 @@ type Config struct {
 	Cache     Cache
 	Stats     Stats
 	CacheTTL  time.Duration // longest life of a direct call's answer; 0: the route's
+	Budget    Budget        // nil: nothing is limited
+	Prices    Prices        // beside the providers' live lists
 }
 
 // Router walks the routes. It is safe for use by many goroutines.
@@ -108,7 +110,9 @@ const (
 type Request struct {
 	Task       growth.TaskType
 	Workspace  growth.WorkspaceID
-	Job        growth.JobID // empty: a direct call
+	Campaign   growth.CampaignID // empty: none
+	Key        string            // the API key that asked; empty: none
+	Job        growth.JobID      // empty: a direct call
 	Step       string
 	Messages   []growth.Message
 	Sampling   Sampling
@@ -151,7 +155,9 @@ type Answer struct {
 // ChainError is the end of a walk that gave no answer.
 type ChainError struct {
 	Fault  *growth.Error
-	Reason growth.WaitReason // what it would be worth waiting for; empty: nothing
+	Reason growth.WaitReason     // what it would be worth waiting for; empty: nothing
+	Budget *growth.BudgetRefusal // the budget that ended it; nil: none did
+	Final  bool                  // neither time nor another attempt helps, by a budget's policy
 	Calls  []growth.Call
 }
 
