@@ -26,7 +26,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer b.Close()
-	chain, err := b.Chain()
+	chain, err := b.Chain(ctx)
 	if err != nil {
 		return err
 	}
@@ -41,6 +41,7 @@ func run(ctx context.Context) error {
 	wg.Go(func() { chain.Run(beside) })
 	wg.Go(func() { relay.Run(beside) })
 	wg.Go(func() { reconciler.Run(beside) })
+	wg.Go(func() { b.Bookkeeper().Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
 	warm, cancel := context.WithTimeout(ctx, 5*time.Second)
 	chain.Router.LearnCatalogues(warm)

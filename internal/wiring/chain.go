@@ -13,6 +13,7 @@ import (
 	"github.com/zakibelm/astrogrowth/providers"
 	"github.com/zakibelm/astrogrowth/router"
 	"github.com/zakibelm/astrogrowth/router/breaker"
+	"github.com/zakibelm/astrogrowth/router/budget"
 	"github.com/zakibelm/astrogrowth/router/cache"
 	"github.com/zakibelm/astrogrowth/store"
 )
@@ -22,13 +23,20 @@ type Chain struct {
 	Router *router.Router
 	Cache  *cache.Cache
 	Ledger *store.LedgerWriter
+	Budget *budget.Keeper
 	stats  *store.CacheStats
 	base   *Base
 }
 
 // Chain builds the router over the configured providers, or over the simulator.
-func (b *Base) Chain() (*Chain, error) {
+func (b *Base) Chain(ctx context.Context) (*Chain, error) {
 	routes, err := b.routes()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	prices, err := b.prices(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +46,10 @@ func (b *Base) Chain() (*Chain, error) {
 	}
 	b.closers = append(b.closers, func() error { kept.Close(); return nil })
 	c := &Chain{Cache: kept, Ledger: store.NewLedgerWriter(b.Store, b.Log), stats: store.NewCacheStats(b.Store, b.Log), base: b}
+	c.Budget = b.budgets()
 	c.Router = router.New(router.Config{
 		Routes: routes, Providers: b.providers(), Ledger: c.Ledger, Cache: kept, Stats: c.stats, CacheTTL: b.Config.CacheTTL.Duration(),
+		Budget: c.Budget, Prices: prices,
 		Breakers: breaker.New(breaker.Settings{
 			Failures: b.Config.BreakerThreshold, Timeout: b.Config.BreakerTimeout.Duration(),
 		}, b.Process(), routes.BreakerNames()...),
@@ -50,7 +60,14 @@ func (b *Base) Chain() (*Chain, error) {
 // Run keeps the ledger, the statistics, the breakers, the cache and the catalogues going until ctx ends; what waits to
 // be written is written before it returns.
 func (c *Chain) Run(ctx context.Context) {
+	// What the ledger commits last is settled last.
+	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
+	var after sync.WaitGroup
+	after.Go(func() { c.Budget.Run(settling) })
+	defer after.Wait()
+	defer settled()
 	var wg sync.WaitGroup
+	wg.Go(func() { c.keepPrices(ctx) })
 	wg.Go(func() { c.Ledger.Run(ctx) })
 	wg.Go(func() { c.stats.Run(ctx) })
 	wg.Go(func() { c.Cache.Listen(ctx) })
