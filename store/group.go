@@ -16,11 +16,13 @@ const (
 	groupSize    = 256              // requests of one statement
 	groupsAtOnce = 2                // statements of one kind in flight: while one waits for the disk, the next is filled
 	groupTimeout = 15 * time.Second // of one statement
+	groupLinger  = 4 * time.Millisecond
+	groupBusy    = 3 // requests of the statement before, from which on the next one lingers for more
 )
 
-// group lets callers that come at the same moment share one statement, and so one commit and one wait for the disk. It
-// waits for nobody: who comes alone goes alone, and who comes while the statements are in flight goes with the next. A
-// statement that one request spoils is made again for each of its requests, so that only the spoiler fails.
+// group lets callers that come at the same moment share one statement, and so one commit and one wait for the disk. Who
+// comes alone goes alone, at once; who comes while the statements are in flight goes with the next, and while many come
+// that one waits a moment for more. A statement that one request spoils is made again for each of its requests, so that only the spoiler fails.
 type group[Q, A any] struct {
 	run func(ctx context.Context, qs []Q) ([]A, error) // one answer for each request, in order
 
@@ -61,10 +63,14 @@ func (g *group[Q, A]) do(ctx context.Context, q Q) (A, error) {
 
 // lead serves whoever waits until nobody does.
 func (g *group[Q, A]) lead() {
-	for {
-		runtime.Gosched() // let callers that are about to ask join
+	for n := 0; ; {
+		if n >= groupBusy {
+			time.Sleep(groupLinger)
+		} else {
+			runtime.Gosched() // let callers that are about to ask join
+		}
 		g.mu.Lock()
-		n := min(len(g.waiting), groupSize)
+		n = min(len(g.waiting), groupSize)
 		if n == 0 {
 			g.running--
 			g.mu.Unlock()

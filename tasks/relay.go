@@ -23,7 +23,7 @@ type Relay struct {
 	rdb   redis.UniversalClient
 	log   zerolog.Logger
 	wake  chan struct{}
-	more  atomic.Bool // the last round left due jobs behind for want of room
+	short atomic.Bool // due jobs wait for room, and the next round is not so near that it would be in time for them
 
 	flows    map[string]*flow // by lane; of Run's goroutine
 	capacity capacity
@@ -35,6 +35,8 @@ const (
 	relayIdle = time.Second
 	// relayPause is the least time between two rounds: under load one round then serves many jobs.
 	relayPause = 5 * time.Millisecond
+	// relaySoon is a pause that a job which has ended does not cut short.
+	relaySoon = 70 * time.Millisecond
 	// relayCrowded is the longest time between two rounds while jobs are due and there is no room for them.
 	relayCrowded = 100 * time.Millisecond
 	// relaySenders is how many tasks are sent at once; their commands share pipelines.
@@ -59,9 +61,10 @@ func (r *Relay) Wake() {
 	}
 }
 
-// Freed tells the relay that a job has ended. It looks only when jobs wait for the room.
+// Freed tells the relay that a job has ended. It looks only when jobs wait for the room and what lies in Redis is little:
+// where much is, a round of many comes soon enough.
 func (r *Relay) Freed() {
-	if r.more.Load() {
+	if r.short.Load() {
 		r.Wake()
 	}
 }
@@ -83,7 +86,9 @@ func (r *Relay) Run(ctx context.Context) {
 		} else {
 			failed = 0
 		}
-		timer := time.NewTimer(r.pause(round))
+		pause := r.pause(round)
+		r.short.Store(round.More && pause > relaySoon)
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -122,7 +127,6 @@ func (r *Relay) round(ctx context.Context, senders *senders) (store.Round, error
 	if err != nil {
 		return round, err
 	}
-	r.more.Store(round.More)
 	now := time.Now()
 	for lane, active := range round.Active {
 		r.flow(lane).seen(now, active)
