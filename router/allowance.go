@@ -22,8 +22,6 @@ const (
 	Spill FreeTier = "spill"
 )
 
-func (f FreeTier) valid() bool { return f == "" || f == Pace || f == Spill }
-
 // Quota returns the router's free tiers.
 func (r *Router) Quota() *quota.Pools { return r.cfg.Quota }
 

@@ -50,7 +50,7 @@ func (g *group[Q, A]) do(ctx context.Context, q Q) (A, error) {
 	g.waiting = append(g.waiting, s)
 	if g.running < groupsAtOnce {
 		g.running++
-		go g.lead() //nolint:contextcheck // the statement is every waiting caller's, not this one's alone
+		go g.lead()
 	}
 	g.mu.Unlock()
 	select {
@@ -107,28 +107,36 @@ func (g *group[Q, A]) serve(seats []*seat[Q, A]) {
 
 // statements are prepared once and kept on every connection: what runs for each job must not be parsed for each job.
 type statements struct {
-	db     *sqlx.DB
-	byText sync.Map // string: *sqlx.Stmt
+	db *sqlx.DB
+
+	mu     sync.RWMutex
+	byText map[string]*sqlx.Stmt
 }
 
 func (p *statements) get(ctx context.Context, text string) (*sqlx.Stmt, error) {
-	if st, ok := p.byText.Load(text); ok {
-		return st.(*sqlx.Stmt), nil //nolint:forcetypeassert // nothing else is stored
+	p.mu.RLock()
+	st, ok := p.byText[text]
+	p.mu.RUnlock()
+	if ok {
+		return st, nil
 	}
-	st, err := p.db.PreparexContext(ctx, text)
+	st, err := p.db.PreparexContext(ctx, text) // lives as long as the store
 	if err != nil {
 		return nil, err
 	}
-	if first, raced := p.byText.LoadOrStore(text, st); raced {
-		_ = st.Close()
-		return first.(*sqlx.Stmt), nil //nolint:forcetypeassert // as above
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first, raced := p.byText[text]; raced {
+		_ = st.Close() //nolint:sqlclosecheck // another caller's is kept
+		return first, nil
 	}
+	p.byText[text] = st
 	return st, nil
 }
 
 // query runs a prepared statement on its own, which is a transaction.
 func (s *Store) query(ctx context.Context, into any, text string, args ...any) error {
-	st, err := s.statements.get(ctx, text)
+	st, err := s.statements.get(ctx, text) //nolint:sqlclosecheck // kept
 	if err != nil {
 		return err
 	}
@@ -141,7 +149,7 @@ func (tx *Tx) query(ctx context.Context, into any, text string, args ...any) err
 	if err != nil {
 		return err
 	}
-	return tx.tx.StmtxContext(ctx, st).SelectContext(ctx, into, args...)
+	return tx.tx.StmtxContext(ctx, st).SelectContext(ctx, into, args...) //nolint:sqlclosecheck // ends with the transaction
 }
 
 // querier is a store or a transaction of it.

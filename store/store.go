@@ -100,7 +100,7 @@ func with(address string, settings []string) string {
 }
 
 func newStore(db, points *sqlx.DB) *Store {
-	s := &Store{db: db, points: points, statements: &statements{db: points}}
+	s := &Store{db: db, points: points, statements: &statements{db: points, byText: map[string]*sqlx.Stmt{}}}
 	s.claims.run, s.beats.run, s.deposits.run = s.claimAll, s.beatAll, s.depositAll
 	s.finishes.run = func(ctx context.Context, es []ending) ([]growth.JobState, error) { return finishAll(ctx, s, es) }
 	return s
@@ -249,13 +249,6 @@ func (p Page) before() string {
 }
 
 func nullString(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
-
-func nullJSON(b []byte) any {
-	if len(b) == 0 {
-		return nil
-	}
-	return withoutNUL(b)
-}
 
 // withoutNUL takes the escape \u0000 out of JSON: Postgres cannot store it, and what a model wrote and was paid for must
 // not be lost to it.

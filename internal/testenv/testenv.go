@@ -142,7 +142,7 @@ func (s *Suite) startPostgres(below string, durable bool) (*devstack.Postgres, e
 	}
 	if below != "" {
 		dir = filepath.Join(dir, below)
-		if err := os.Mkdir(dir, 0o711); err != nil { //nolint:gosec // root's servers run under accounts that have to pass through it
+		if err := os.Mkdir(dir, 0o711); err != nil {
 			return nil, fmt.Errorf("directory for the server: %w", err)
 		}
 	}

@@ -475,7 +475,9 @@ func (w *world) verify(jobs int, took time.Duration) {
 func (w *world) requests() int {
 	w.t.Helper()
 	var book struct {
-		Totals struct{ Models map[string]struct{ Requests int } }
+		Totals struct {
+			Models map[string]struct{ Requests int }
+		}
 	}
 	if code, err := w.try(http.MethodGet, w.sim+"/_book", nil, &book); err != nil || code != http.StatusOK {
 		w.t.Fatalf("book: %d %v", code, err)
