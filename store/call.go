@@ -224,11 +224,13 @@ const (
 		WHERE calls.status IN ('started', 'unknown')`
 )
 
-// OrphanDirectCalls marks direct calls that have been open for longer than any deadline allows: their process died.
-func (s *Store) OrphanDirectCalls(ctx context.Context, age time.Duration) (int64, error) {
+// OrphanCalls marks calls that have been open for longer than any deadline allows: direct ones whose process died,
+// and those of jobs that came into the ledger behind the end of their attempt.
+func (s *Store) OrphanCalls(ctx context.Context, age time.Duration) (int64, error) {
 	res, err := s.db.ExecContext(ctx, `
 		UPDATE calls SET status = 'unknown', code = 'worker_lost'
-		WHERE job_id IS NULL AND status = 'started' AND started_at < now() - $1 * interval '1 second'`, age.Seconds())
+		WHERE status = 'started' AND started_at < now() - $1 * interval '1 second' AND NOT EXISTS (
+			SELECT 1 FROM jobs j WHERE j.id = calls.job_id AND j.state = 'running' AND j.fence = calls.fence)`, age.Seconds())
 	if err != nil {
 		return 0, wrap("orphan direct calls", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -105,7 +107,7 @@ const claimQuery = `
 		WHERE calls.job_id = old_id AND old_state = 'running' AND calls.status = 'started'
 	)
 	UPDATE jobs SET state = 'running', fence = fence + 1, attempts = attempts + 1, worker = new_worker,
-		lease_until = now() + lease * interval '1 millisecond', dispatched_at = coalesce(dispatched_at, now()),
+		lease_until = clock_timestamp() + lease * interval '1 millisecond', dispatched_at = coalesce(dispatched_at, now()),
 		waiting_reason = NULL, waiting_until = NULL, updated_at = now()
 	FROM old WHERE id = old_id
 	RETURNING ` + jobColumns + `, fence, epoch, timeout_s, lead_id`
@@ -122,16 +124,40 @@ func (s *Store) keptSteps(ctx context.Context, claimed map[growth.JobID]*Claimed
 	if len(again) == 0 {
 		return nil
 	}
-	var rows []struct {
-		JobID  growth.JobID    `db:"job_id"`
-		Name   string          `db:"name"`
-		Result json.RawMessage `db:"result"`
+	var rows []stepRow
+	if err := s.readSteps(ctx, &rows, again); err != nil {
+		return err
 	}
-	err := s.query(ctx, &rows, `SELECT job_id, name, result FROM job_steps WHERE job_id = ANY($1::uuid[])`, pq.Array(again))
 	for _, r := range rows {
 		claimed[r.JobID].Steps[r.Name] = r.Result
 	}
-	return wrap("read steps", err)
+	return nil
+}
+
+type stepRow struct {
+	JobID  growth.JobID    `db:"job_id"`
+	Name   string          `db:"name"`
+	Result json.RawMessage `db:"result"`
+}
+
+// stepsPatience is how long a claim that is committed waits for its steps: less than a lease. To give up would cost each
+// job of the group an attempt.
+const stepsPatience = 5 * time.Second
+
+func (s *Store) readSteps(ctx context.Context, rows *[]stepRow, ids []string) error {
+	ctx, cancel := context.WithTimeout(ctx, stepsPatience)
+	defer cancel()
+	for {
+		err := wrap("read steps", s.query(ctx, rows, `SELECT job_id, name, result FROM job_steps WHERE job_id = ANY($1::uuid[])`, pq.Array(ids)))
+		if err == nil || growth.CodeOf(err) != growth.Unavailable {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // hold is a worker's hold on a job.
@@ -160,9 +186,11 @@ func (s *Store) Heartbeat(ctx context.Context, id growth.JobID, fence int64, lea
 	return got.cancel, wrap("heartbeat", err)
 }
 
+// beatAll locks the rows in the order of their ids, as every statement over several jobs does.
 func (s *Store) beatAll(ctx context.Context, qs []beat) ([]beaten, error) {
 	ids, fences, leases := make([]string, len(qs)), make([]int64, len(qs)), make([]int64, len(qs))
-	for i, q := range qs {
+	sorted := slices.SortedFunc(slices.Values(qs), func(a, b beat) int { return strings.Compare(string(a.id), string(b.id)) })
+	for i, q := range sorted {
 		ids[i], fences[i], leases[i] = string(q.id), q.fence, q.lease.Milliseconds()
 	}
 	var rows []struct {
@@ -171,7 +199,7 @@ func (s *Store) beatAll(ctx context.Context, qs []beat) ([]beaten, error) {
 		Cancel bool         `db:"cancel_requested"`
 	}
 	if err := s.query(ctx, &rows, `
-		UPDATE jobs SET lease_until = now() + b.lease * interval '1 millisecond'
+		UPDATE jobs SET lease_until = clock_timestamp() + b.lease * interval '1 millisecond'
 		FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS b (id, fence, lease)
 		WHERE jobs.id = b.id AND jobs.fence = b.fence AND jobs.state || '' = 'running'
 		RETURNING jobs.id, jobs.fence, jobs.cancel_requested`, pq.Array(ids), pq.Array(fences), pq.Array(leases)); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -41,6 +43,9 @@ func (s *Store) finish(ctx context.Context, job growth.Job, fence int64, o Outco
 		if err == nil && state == "" {
 			return ErrLeaseLost
 		}
+		return wrap("finish", err)
+	}
+	if _, err := s.statements.get(ctx, finishQuery); err != nil { //nolint:sqlclosecheck // kept
 		return wrap("finish", err)
 	}
 	return s.InTx(ctx, func(tx *Tx) error {
@@ -99,13 +104,23 @@ func (e ending) record() endingRecord {
 
 // eventRecord is an event of a job as finishQuery reads it.
 type eventRecord struct {
-	ID   growth.JobID    `json:"id"`
-	Type string          `json:"type"`
-	Data json.RawMessage `json:"data"`
+	ID    growth.JobID    `json:"id"`
+	Fence int64           `json:"fence"`
+	Type  string          `json:"type"`
+	Data  json.RawMessage `json:"data"`
+}
+
+// held is the fence that the caller's rows carry.
+func (e ending) held() int64 {
+	if e.fence == nil {
+		return 0
+	}
+	return *e.fence
 }
 
 // finishAll writes the ends of attempts, and returns each job's state now: somebody may have asked one to stop in the
-// meantime, and then it ends here instead of going on later. The state of a job that the caller does not own is empty.
+// meantime, and then it ends here instead of going on later. The state of a job that the caller does not own is empty,
+// also when its owner's end is in the same group. The rows are locked in the order of their ids.
 func finishAll(ctx context.Context, q querier, es []ending) ([]growth.JobState, error) {
 	var (
 		calls  []callRecord
@@ -113,22 +128,20 @@ func finishAll(ctx context.Context, q querier, es []ending) ([]growth.JobState, 
 		events []eventRecord
 		ends   = make([]endingRecord, len(es))
 	)
-	for i, e := range es {
-		var fence int64
-		if e.fence != nil {
-			fence = *e.fence
-		}
+	for i, e := range slices.SortedFunc(slices.Values(es), func(a, b ending) int { return strings.Compare(string(a.job.ID), string(b.job.ID)) }) {
+		fence := e.held()
 		ends[i] = e.record()
 		calls = append(calls, callRecords(e.Calls, fence)...)
 		for name, result := range e.Steps {
 			steps = append(steps, stepRecord{ID: e.job.ID, Fence: fence, Name: name, Result: withoutNUL(result)})
 		}
 		for _, v := range e.Events {
-			events = append(events, eventRecord{ID: e.job.ID, Type: v.Type, Data: withoutNUL(v.Data)})
+			events = append(events, eventRecord{ID: e.job.ID, Fence: e.held(), Type: v.Type, Data: withoutNUL(v.Data)})
 		}
 	}
 	var rows []struct {
 		ID    growth.JobID    `db:"id"`
+		Held  int64           `db:"held"`
 		State growth.JobState `db:"state"`
 	}
 	args, err := records(calls, steps, ends, events)
@@ -138,13 +151,13 @@ func finishAll(ctx context.Context, q querier, es []ending) ([]growth.JobState, 
 	if err := q.query(ctx, &rows, finishQuery, args...); err != nil {
 		return nil, wrap("finish job", err)
 	}
-	byID := make(map[growth.JobID]growth.JobState, len(rows))
+	states := make(map[hold]growth.JobState, len(rows))
 	for _, r := range rows {
-		byID[r.ID] = r.State
+		states[hold{r.ID, r.Held}] = r.State
 	}
 	out := make([]growth.JobState, len(es))
 	for i, e := range es {
-		out[i] = byID[e.job.ID]
+		out[i] = states[hold{e.job.ID, e.held()}]
 	}
 	return out, nil
 }
@@ -159,7 +172,7 @@ const finishQuery = `
 		SELECT * FROM json_to_recordset($3::json) AS w (id uuid, fence bigint, state text, result jsonb, code text, message text,
 			waiting text, run_at timestamptz, refund boolean, redeliver boolean, simulated boolean)
 	), happened AS MATERIALIZED (
-		SELECT * FROM json_to_recordset($4::json) AS h (id uuid, type text, data jsonb)
+		SELECT * FROM json_to_recordset($4::json) AS h (id uuid, fence bigint, type text, data jsonb)
 	), done AS (
 		UPDATE jobs SET state = CASE WHEN cancel_requested AND w.waiting <> 'outcome_unknown'
 				AND w.state NOT IN ('succeeded', 'failed', 'canceled') THEN 'canceled' ELSE w.state END,
@@ -175,25 +188,25 @@ const finishQuery = `
 		FROM want w
 		WHERE jobs.id = w.id AND CASE WHEN w.fence IS NULL THEN jobs.state NOT IN ('succeeded', 'failed', 'canceled')
 			ELSE jobs.fence = w.fence AND jobs.state = 'running' END
-		RETURNING jobs.id, jobs.workspace_id, jobs.type, jobs.state
+		RETURNING jobs.id, jobs.workspace_id, jobs.type, jobs.state, coalesce(w.fence, 0) AS held
 	), kept AS (
 		INSERT INTO job_steps (job_id, name, result, fence)
-		SELECT s.id, s.name, s.result, s.fence FROM steps s JOIN done ON done.id = s.id
+		SELECT s.id, s.name, coalesce(s.result, 'null'), s.fence FROM steps s JOIN done ON done.id = s.id AND done.held = s.fence
 		ON CONFLICT (job_id, name) DO NOTHING
 	), ledger AS (
-		INSERT INTO calls (` + callInsertColumns + `) SELECT ` + callRecordColumns + ` FROM ended c JOIN done ON done.id = c.job_id ` + callConflict + `
+		INSERT INTO calls (` + callInsertColumns + `) SELECT ` + callRecordColumns + ` FROM ended c JOIN done ON done.id = c.job_id AND done.held = c.fence ` + callConflict + `
 	), orphans AS (
 		UPDATE calls SET status = 'unknown', code = 'worker_lost' FROM done
 		WHERE calls.job_id = done.id AND calls.status = 'started' AND done.state <> 'succeeded'
 		  AND calls.id NOT IN (SELECT id FROM ended)
 	), told AS (
 		INSERT INTO events (workspace_id, type, job_id, data)
-		SELECT done.workspace_id, h.type, done.id, h.data FROM happened h JOIN done ON done.id = h.id
+		SELECT done.workspace_id, h.type, done.id, h.data FROM happened h JOIN done ON done.id = h.id AND done.held = h.fence
 		UNION ALL
 		SELECT workspace_id, 'job.' || state, id, jsonb_build_object('job_id', id) FROM done
 		WHERE state IN ('succeeded', 'failed', 'canceled') AND type <> 'callback'
 	)
-	SELECT id, state FROM done`
+	SELECT id, held, state FROM done`
 
 // finishJob writes one end of an attempt inside a transaction and returns the state that the job has now.
 func (tx *Tx) finishJob(ctx context.Context, e ending) (growth.JobState, error) {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
@@ -225,5 +228,105 @@ func TestPurgeDropsWhatIsPastItsRetention(t *testing.T) {
 	b.job(unfinished)
 	if n != 2 || b.count(`SELECT count(*) FROM events`) != 1 {
 		t.Errorf("purged %d rows; want the job and its event", n)
+	}
+}
+
+// Two holds on one job can end in one statement: the late one writes nothing, whatever the owner's end does beside it.
+func TestLateFinishBesideTheOwners(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	for range 30 {
+		id := b.accept()
+		late := b.claim(id)
+		b.expire(id)
+		owner := b.claim(id)
+		var wg sync.WaitGroup
+		var lateErr, ownErr error
+		wg.Go(func() {
+			lateErr = b.s.Finish(b.ctx, late.Job, late.Fence, store.Outcome{
+				State: growth.JobSucceeded, Steps: map[string]json.RawMessage{"late": json.RawMessage(`1`)},
+				Events: []store.NewEvent{{Type: "late", Data: json.RawMessage(`{}`)}},
+			})
+		})
+		wg.Go(func() { ownErr = b.s.Finish(b.ctx, owner.Job, owner.Fence, store.Outcome{State: growth.JobSucceeded}) })
+		wg.Wait()
+		if !errors.Is(lateErr, store.ErrLeaseLost) || ownErr != nil {
+			t.Fatalf("late: %v, owner: %v", lateErr, ownErr)
+		}
+	}
+	if n := b.count(`SELECT (SELECT count(*) FROM job_steps) + (SELECT count(*) FROM events WHERE type = 'late')`); n != 0 {
+		t.Errorf("the late ones wrote %d rows", n)
+	}
+}
+
+// A step may have no result worth a word: null is one like any other.
+func TestStepWithoutAResultIsKept(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	id := b.accept()
+	c := b.claim(id)
+	b.must(b.s.SaveStep(b.ctx, id, c.Fence, "nothing", json.RawMessage(`null`), nil))
+	b.end(c, store.Outcome{State: growth.JobRetrying, RunAt: time.Now()})
+	if got, kept := b.claim(id).Steps["nothing"]; !kept || string(got) != "null" {
+		t.Errorf("step = %q, %v", got, kept)
+	}
+}
+
+// The first transactions of a process come all at once after a start with a backlog: none may wait for a connection
+// that another one holds while it waits too.
+func TestFirstFinishesDoNotStarveThePool(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	const n = 40
+	claims := make([]store.Claimed, n)
+	for i := range claims {
+		claims[i] = b.claim(b.accept())
+	}
+	fresh, err := store.Open(b.ctx, testenv.Address(t, b.s), store.Options{MaxConns: 4})
+	b.must(err)
+	t.Cleanup(func() { _ = fresh.Close() })
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	for i, c := range claims {
+		wg.Go(func() {
+			errs[i] = fresh.Finish(ctx, c.Job, c.Fence, store.Outcome{
+				State: growth.JobSucceeded, Save: func(context.Context, *store.Tx) error { return nil },
+			})
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Heartbeats and steps of the same jobs lock them in one order.
+func TestBeatsAndStepsDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	const n = 60
+	var wg sync.WaitGroup
+	for range n {
+		c := b.claim(b.accept())
+		wg.Go(func() {
+			for range 15 {
+				if _, err := b.s.Heartbeat(b.ctx, c.Job.ID, c.Fence, lease); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		wg.Go(func() {
+			for i := range 15 {
+				if err := b.s.SaveStep(b.ctx, c.Job.ID, c.Fence, strconv.Itoa(i), json.RawMessage(`1`), nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if k := b.count(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); k != 0 {
+		t.Errorf("%d deadlocks", k)
 	}
 }

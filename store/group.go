@@ -72,7 +72,9 @@ func (g *group[Q, A]) lead() {
 		g.mu.Lock()
 		n = min(len(g.waiting), groupSize)
 		if n == 0 {
-			g.running--
+			if g.running--; g.running == 0 {
+				g.waiting = nil // what a burst has carried must not stay in memory
+			}
 			g.mu.Unlock()
 			return
 		}
@@ -91,7 +93,10 @@ func (g *group[Q, A]) serve(seats []*seat[Q, A]) {
 		qs[i] = s.q
 	}
 	as, err := g.run(ctx, qs)
-	if err != nil && len(seats) > 1 && growth.CodeOf(err) != growth.Unavailable {
+	if deadlocked(err) { // it was chosen to give way, and nothing of it was done
+		as, err = g.run(ctx, qs)
+	}
+	if err != nil && len(seats) > 1 && (growth.CodeOf(err) != growth.Unavailable || lockTimedOut(err)) {
 		for i := range seats {
 			g.serve(seats[i : i+1])
 		}
@@ -113,11 +118,15 @@ type statements struct {
 	byText map[string]*sqlx.Stmt
 }
 
-func (p *statements) get(ctx context.Context, text string) (*sqlx.Stmt, error) {
+// known is the statement if it is prepared already, else nil.
+func (p *statements) known(text string) *sqlx.Stmt {
 	p.mu.RLock()
-	st, ok := p.byText[text]
-	p.mu.RUnlock()
-	if ok {
+	defer p.mu.RUnlock()
+	return p.byText[text]
+}
+
+func (p *statements) get(ctx context.Context, text string) (*sqlx.Stmt, error) {
+	if st := p.known(text); st != nil {
 		return st, nil
 	}
 	st, err := p.db.PreparexContext(ctx, text) // lives as long as the store
@@ -143,11 +152,13 @@ func (s *Store) query(ctx context.Context, into any, text string, args ...any) e
 	return st.SelectContext(ctx, into, args...)
 }
 
-// query runs a prepared statement inside the transaction.
+// query runs a prepared statement inside the transaction. One that is not prepared yet is not prepared here, which would
+// take a second connection while this one is held: as many transactions as there are connections would wait for each
+// other. Who opens a transaction for it asks for it first.
 func (tx *Tx) query(ctx context.Context, into any, text string, args ...any) error {
-	st, err := tx.statements.get(ctx, text)
-	if err != nil {
-		return err
+	st := tx.statements.known(text)
+	if st == nil {
+		return tx.tx.SelectContext(ctx, into, text, args...)
 	}
 	return tx.tx.StmtxContext(ctx, st).SelectContext(ctx, into, args...) //nolint:sqlclosecheck // ends with the transaction
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -104,7 +106,7 @@ func (s *Store) loads(ctx context.Context) ([]load, error) {
 			WHERE NOT EXISTS (SELECT 1 FROM pauses p
 				WHERE p.queue = split_part(g.lane, ':', 1) AND (p.workspace_id IS NULL OR p.workspace_id = g.workspace_id))
 		), held AS (
-			SELECT lane, workspace_id, count(*) FILTER (WHERE state = 'queued') AS pending,
+			SELECT lane, workspace_id, count(*) FILTER (WHERE state = 'queued' OR state <> 'running' AND run_at <= now() + interval '1 second') AS pending,
 				count(*) FILTER (WHERE state = 'running') AS running, count(*) AS unsettled
 			FROM jobs
 			WHERE dispatched_at IS NOT NULL AND state IN ('queued', 'running', 'retrying', 'waiting')
@@ -121,52 +123,94 @@ func (s *Store) loads(ctx context.Context) ([]load, error) {
 type rooms struct {
 	lanes, workspaces []string
 	limits            []int64
-	crowded           bool // a group has something due and no room
+	slots             map[owner]int // that a workspace has left in a queue, for all its lanes together
+	crowded           bool          // a group has something due and no room
 }
 
-// divide gives each workspace with something due in a lane its part of the lane's room.
+// owner is whose slots of a queue they are.
+type owner struct {
+	queue     string
+	workspace growth.WorkspaceID
+}
+
+// fit leaves out what goes beyond a workspace's slots, from the lanes that go last.
+func (r rooms) fit(due []Handover) []Handover {
+	out := due[:0]
+	for _, d := range due { // in the order of the groups, which is that of the lanes
+		mine := owner{queueOf(d.Lane), d.Workspace}
+		if r.slots[mine] > 0 {
+			r.slots[mine]--
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// divide gives each workspace with something due in a lane its part of the lane's room. The slots are the queue's, so
+// what a workspace has in one of its lanes counts in the others; the lane that goes first is asked first.
 func divide(loads []load, share func(lane string) Share) rooms {
-	hungry := map[string]int{}
+	hungry, active := map[string]int{}, map[owner]int{}
 	for _, l := range loads {
+		active[owner{queueOf(l.Lane), l.Workspace}] += l.Pending + l.Running
 		if l.Due {
 			hungry[l.Lane]++
 		}
 	}
-	var out rooms
+	slices.SortStableFunc(loads, func(a, b load) int { return laneOrder(a.Lane) - laneOrder(b.Lane) })
+	out := rooms{slots: map[owner]int{}}
 	for _, l := range loads {
 		if !l.Due {
 			continue
 		}
 		sh := share(l.Lane)
 		part := max(sh.Pending/hungry[l.Lane], 1)
-		n := min(part-l.Pending, sh.Active-l.Pending-l.Running, sh.Unsettled-l.Unsettled)
+		mine := owner{queueOf(l.Lane), l.Workspace}
+		n := min(part-l.Pending, sh.Active-active[mine], sh.Unsettled-l.Unsettled)
 		if n <= 0 {
 			out.crowded = true
 			continue
 		}
+		out.slots[mine] = max(out.slots[mine], sh.Active-active[mine])
 		out.lanes, out.workspaces, out.limits = append(out.lanes, l.Lane), append(out.workspaces, string(l.Workspace)), append(out.limits, int64(n))
 	}
 	return out
 }
 
+func queueOf(lane string) string {
+	queue, _, _ := strings.Cut(lane, ":")
+	return queue
+}
+
+// laneOrder sorts a queue's lanes by priority.
+func laneOrder(lane string) int {
+	switch _, priority, _ := strings.Cut(lane, ":"); growth.Priority(priority) {
+	case growth.PriorityHigh:
+		return 0
+	case growth.PriorityLow:
+		return 2
+	case growth.PriorityNormal:
+	}
+	return 1
+}
+
 // handOver takes from each group as many as it has room for.
 func (s *Store) handOver(ctx context.Context, r rooms, send func([]Handover) []bool, round *Round) error {
-	return s.InTx(ctx, func(tx *Tx) error {
-		var due []Handover
-		if err := tx.query(ctx, &due, `
-			SELECT j.id, j.workspace_id, j.type, j.lane, j.epoch, j.attempts, j.max_attempts, j.timeout_s, j.trace_id
-			FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS g (lane, workspace_id, room), LATERAL (
-				SELECT id, workspace_id, type, lane, epoch, attempts, max_attempts, timeout_s, trace_id FROM jobs
-				WHERE dispatched_at IS NULL AND state IN ('scheduled', 'queued', 'retrying', 'waiting')
-				  AND lane = g.lane AND workspace_id = g.workspace_id AND run_at <= now()
-				ORDER BY run_at, id LIMIT g.room
-				FOR NO KEY UPDATE SKIP LOCKED) j`, pq.Array(r.lanes), pq.Array(r.workspaces), pq.Array(r.limits)); err != nil {
+	for _, text := range []string{takeQuery, markQuery} {
+		if _, err := s.statements.get(ctx, text); err != nil { //nolint:sqlclosecheck // kept
 			return wrap("hand over", err)
 		}
+	}
+	return s.InTx(ctx, func(tx *Tx) error {
+		var due []Handover
+		if err := tx.query(ctx, &due, takeQuery, pq.Array(r.lanes), pq.Array(r.workspaces), pq.Array(r.limits)); err != nil {
+			return wrap("hand over", err)
+		}
+		slices.SortStableFunc(due, func(a, b Handover) int { return laneOrder(a.Lane) - laneOrder(b.Lane) })
+		round.More = full(due, r)
+		due = r.fit(due)
 		if len(due) == 0 {
 			return nil
 		}
-		round.More = full(due, r)
 		taken := send(due)
 		ids := make([]string, 0, len(due))
 		for i, d := range due {
@@ -176,11 +220,22 @@ func (s *Store) handOver(ctx context.Context, r rooms, send func([]Handover) []b
 		}
 		round.Marked, round.Failed = len(ids), len(ids) < len(due)
 		var none []struct{}
-		return wrap("mark handed over", tx.query(ctx, &none, `
-			UPDATE jobs SET dispatched_at = now(), state = CASE WHEN state = 'scheduled' THEN 'queued' ELSE state END
-			WHERE id = ANY($1::uuid[])`, pq.Array(ids)))
+		return wrap("mark handed over", tx.query(ctx, &none, markQuery, pq.Array(ids)))
 	})
 }
+
+const takeQuery = `
+	SELECT j.id, j.workspace_id, j.type, j.lane, j.epoch, j.attempts, j.max_attempts, j.timeout_s, j.trace_id
+	FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS g (lane, workspace_id, room), LATERAL (
+		SELECT id, workspace_id, type, lane, epoch, attempts, max_attempts, timeout_s, trace_id FROM jobs
+		WHERE dispatched_at IS NULL AND state IN ('scheduled', 'queued', 'retrying', 'waiting')
+		  AND lane = g.lane AND workspace_id = g.workspace_id AND run_at <= now()
+		ORDER BY run_at, id LIMIT g.room
+		FOR NO KEY UPDATE SKIP LOCKED) j`
+
+const markQuery = `
+	UPDATE jobs SET dispatched_at = now(), state = CASE WHEN state = 'scheduled' THEN 'queued' ELSE state END
+	WHERE id = ANY($1::uuid[])`
 
 // full says whether a group took all its room: it may have more.
 func full(due []Handover, r rooms) bool {

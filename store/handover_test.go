@@ -88,13 +88,38 @@ func TestHandOverGivesEachPriorityALaneAndAWindow(t *testing.T) {
 	for range 3 {
 		b.accept(func(j *store.NewJob) { j.Type = growth.JobContentGeneration })
 	}
-	got := map[string]int{}
-	for _, h := range b.handOver(2) {
-		got[h.Lane]++
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, b.lanes(store.Share{Pending: 2, Active: 6, Unsettled: 6})); diff != "" {
 		t.Errorf("lanes (-want +got):\n%s", diff)
 	}
+}
+
+// The slots are the queue's: what a workspace has in one lane counts in the others, and the first goes first.
+func TestHandOverGivesAWorkspaceItsSlotsOnce(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	for _, p := range []growth.Priority{growth.PriorityLow, growth.PriorityNormal, growth.PriorityHigh} {
+		for range 3 {
+			b.accept(func(j *store.NewJob) { j.Options.Priority = p })
+		}
+	}
+	want := map[string]int{"qualification:high": 3, "qualification": 1}
+	if diff := cmp.Diff(want, b.lanes(store.Share{Pending: 8, Active: 4, Unsettled: 8})); diff != "" {
+		t.Errorf("lanes (-want +got):\n%s", diff)
+	}
+}
+
+// lanes hands over with the same share for each lane and counts by lane.
+func (b *bed) lanes(share store.Share) map[string]int {
+	b.tb.Helper()
+	got := map[string]int{}
+	_, err := b.s.HandOver(b.ctx, func(string) store.Share { return share }, func(due []store.Handover) []bool {
+		for _, h := range due {
+			got[h.Lane]++
+		}
+		return all(len(due))
+	})
+	b.must(err)
+	return got
 }
 
 func TestHandOverKeepsWhatRedisDidNotTake(t *testing.T) {

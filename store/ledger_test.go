@@ -153,18 +153,22 @@ func TestEndOfACallWinsOverTheSweepAndIsFinal(t *testing.T) {
 	}
 }
 
-func TestDirectCallsOfADeadProcessBecomeUnknown(t *testing.T) {
+func TestCallsThatNobodyMakesAnyMoreBecomeUnknown(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
-	old, fresh, ofJob := started(b, ""), started(b, ""), started(b, b.accept())
-	old.StartedAt, ofJob.StartedAt = old.StartedAt.Add(-time.Hour), ofJob.StartedAt.Add(-time.Hour)
-	for _, c := range []growth.Call{old, fresh, ofJob} {
-		b.must(saveCall(b, c, 0))
+	c := b.claim(b.accept())
+	direct, fresh, running, behind := started(b, ""), started(b, ""), started(b, c.Job.ID), started(b, c.Job.ID)
+	for _, old := range []*growth.Call{&direct, &running, &behind} {
+		old.StartedAt = old.StartedAt.Add(-time.Hour)
 	}
-	n, err := b.s.OrphanDirectCalls(b.ctx, 15*time.Minute)
+	b.must(saveCall(b, direct, 0))
+	b.must(saveCall(b, fresh, 0))
+	b.must(saveCall(b, running, c.Fence))
+	b.must(saveCall(b, behind, c.Fence-1)) // of an attempt that had ended
+	n, err := b.s.OrphanCalls(b.ctx, 15*time.Minute)
 	b.must(err)
-	if n != 1 || b.count(`SELECT count(*) FROM calls WHERE status = 'unknown' AND id = $1`, old.ID) != 1 {
-		t.Errorf("%d orphaned; want the old direct call", n)
+	if k := b.count(`SELECT count(*) FROM calls WHERE status = 'unknown' AND id IN ($1, $2)`, direct.ID, behind.ID); n != 2 || k != 2 {
+		t.Errorf("%d orphaned, %d of them as they should; want the old direct call and the one of the attempt that ended", n, k)
 	}
 }
 

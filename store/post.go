@@ -273,7 +273,7 @@ func (tx *Tx) publicationLost(ctx context.Context, job growth.Job) error {
 		return err
 	}
 	fault := &growth.JobError{Code: growth.Uncertain, Message: why}
-	if _, err := tx.finishJob(ctx, ending{job: job, Outcome: Outcome{State: growth.JobWaiting, Waiting: growth.WaitOutcomeUnknown, Err: fault}}); err != nil {
+	if _, err := tx.finishJob(ctx, ending{job: job, Outcome: Outcome{State: growth.JobWaiting, Waiting: growth.WaitOutcomeUnknown, Err: fault, Redeliver: true}}); err != nil {
 		return err
 	}
 	data, err := json.Marshal(map[string]any{"job_id": job.ID})

@@ -84,7 +84,7 @@ const depositQuery = `
 		ORDER BY j.id FOR NO KEY UPDATE OF j
 	), kept AS (
 		INSERT INTO job_steps (job_id, name, result, fence)
-		SELECT s.id, s.name, s.result, s.fence FROM steps s JOIN owned o ON o.id = s.id AND o.fence = s.fence WHERE s.name <> ''
+		SELECT s.id, s.name, coalesce(s.result, 'null'), s.fence FROM steps s JOIN owned o ON o.id = s.id AND o.fence = s.fence WHERE s.name <> ''
 		ON CONFLICT (job_id, name) DO NOTHING
 	), ledger AS (
 		INSERT INTO calls (` + callInsertColumns + `) SELECT ` + callRecordColumns + ` FROM (` + callsFrom + `) c

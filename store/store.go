@@ -37,7 +37,7 @@ type Store struct {
 
 // Options tune the pools; the zero value means the stated defaults.
 type Options struct {
-	MaxConns int // open connections at most, of each pool; default 10
+	MaxConns int // open connections at most for transactions; default 10. Lists and sums have half as many beside
 }
 
 // pointSettings hold for the connections of transactions. Their statements find rows by keys, whatever the statistics
@@ -47,6 +47,8 @@ type Options struct {
 var pointSettings = []string{
 	"plan_cache_mode=force_generic_plan", "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "enable_bitmapscan=off",
 	"jit=off", // the costs of what is switched off would make every plan look worth compiling
+	// A process that was frozen in the middle of a transaction must not hold other jobs up for long.
+	"lock_timeout=10s", "idle_in_transaction_session_timeout=30s",
 }
 
 // Open connects to the database at address (postgres://… or a lib/pq connection string) and checks that it answers.
@@ -54,7 +56,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if o.MaxConns == 0 {
 		o.MaxConns = 10
 	}
-	db, err := pool(address, o)
+	db, err := pool(address, Options{MaxConns: max(o.MaxConns/2, 2)})
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +191,7 @@ func wrap(op string, err error) error {
 		e.Code, e.Message = growth.NotFound, "not found"
 	case !ok: // the connection, not the statement
 		e.Code, e.Message = growth.Unavailable, "the database cannot be reached"
-	case pqErr.Code.Class() == "57" || pqErr.Code.Class() == "08" || pqErr.Code.Class() == "53" || pqErr.Code.Class() == "40":
+	case lockTimedOut(err) || pqErr.Code.Class() == "57" || pqErr.Code.Class() == "08" || pqErr.Code.Class() == "53" || pqErr.Code.Class() == "40":
 		e.Code, e.Message = growth.Unavailable, "the database is busy or restarting"
 	case pqErr.Code.Class() == "22":
 		e.Code, e.Message = growth.Invalid, "a text holds a character that cannot be stored, such as NUL"
@@ -208,6 +210,18 @@ func (tx *Tx) lockNames(ctx context.Context, ws growth.WorkspaceID, names []stri
 		SELECT count(pg_advisory_xact_lock(h)) FROM (
 			SELECT DISTINCT hashtextextended($1 || n, 1) AS h FROM unnest($2::text[]) AS n ORDER BY h) AS l`, string(ws), pq.Array(names))
 	return wrap("lock names", err)
+}
+
+// deadlocked says that Postgres ended a statement so that another one could go on.
+func deadlocked(err error) bool {
+	pqErr, ok := errors.AsType[*pq.Error](err)
+	return ok && pqErr.Code == "40P01"
+}
+
+// lockTimedOut says that a statement waited too long for another transaction's row.
+func lockTimedOut(err error) bool {
+	pqErr, ok := errors.AsType[*pq.Error](err)
+	return ok && pqErr.Code == "55P03"
 }
 
 // none says that a query found no row.

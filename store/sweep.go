@@ -132,8 +132,9 @@ func (s *Store) Redispatch(ctx context.Context, lost []Dispatched) (int64, error
 func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, error) {
 	var total int64
 	for _, q := range []string{
-		`DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < now() - $1 * interval '1 second' LIMIT 5000)
-			AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id)`,
+		`DELETE FROM jobs WHERE finished_at < now() - $1 * interval '1 second' AND id IN (
+			SELECT id FROM jobs WHERE finished_at < now() - $1 * interval '1 second'
+				AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id) LIMIT 5000)`,
 		`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM alerts WHERE created_at < now() - greatest($1, 3456000) * interval '1 second'`, // a month's must outlive it
 		`DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,

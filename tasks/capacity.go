@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -60,3 +61,45 @@ func (c *capacity) of(queue string) int {
 
 // spareOf is how many of a server's slots are spare: the inverse of what Server adds.
 func spareOf(slots int) int { return max(slots/5, 1) }
+
+// shares keeps one workspace from filling the spare slots of this process: the relay does so for what it hands over, and
+// not for what asynq delivers again.
+type shares struct {
+	mu      sync.Mutex
+	most    map[string]int // by queue; none: no limit
+	running map[share]int
+}
+
+type share struct{ queue, workspace string }
+
+// Share bounds how many jobs of one workspace and queue this runner runs at once.
+func (r *Runner) Share(g Group) {
+	r.shares.mu.Lock()
+	defer r.shares.mu.Unlock()
+	if r.shares.most == nil {
+		r.shares.most, r.shares.running = map[string]int{}, map[share]int{}
+	}
+	r.shares.most[g.Queue] = g.Concurrency
+}
+
+// enter takes a slot of the workspace's share, to be left again; ok is false when the share is taken.
+func (s *shares) enter(queue, workspace string) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most, limited := s.most[queue]
+	if !limited {
+		return func() {}, true
+	}
+	of := share{queue, workspace}
+	if s.running[of] >= most {
+		return nil, false
+	}
+	s.running[of]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.running[of]--; s.running[of] == 0 {
+			delete(s.running, of)
+		}
+	}, true
+}

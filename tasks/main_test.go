@@ -90,7 +90,9 @@ func (p *plant) relays() *plant {
 func (p *plant) serves(kinds ...growth.JobType) *plant {
 	p.t.Helper()
 	for _, k := range kinds {
-		srv := tasks.Server(p.rdb, tasks.Group{Queue: k.Queue(), Concurrency: 4}, zerolog.Nop())
+		group := tasks.Group{Queue: k.Queue(), Concurrency: 4}
+		p.runner.Share(group)
+		srv := tasks.Server(p.rdb, group, zerolog.Nop())
 		if err := srv.Start(asynq.HandlerFunc(p.runner.Handle)); err != nil {
 			p.t.Fatal(err)
 		}

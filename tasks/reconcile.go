@@ -15,8 +15,8 @@ import (
 // How often the reconciler looks, and how old a hand-over must be before Redis is asked about it.
 const (
 	sweepEvery   = 2 * time.Second
-	compareEvery = 15 * time.Second
-	strandedAge  = 15 * time.Second
+	compareEvery = 5 * time.Second
+	strandedAge  = 5 * time.Second
 	purgeEvery   = 10 * time.Minute
 	maxCallTime  = 15 * time.Minute // no direct call may be open for longer
 )
@@ -143,7 +143,7 @@ func (r *Reconciler) purge(ctx context.Context) error {
 	if retention == 0 {
 		retention = 90 * 24 * time.Hour
 	}
-	if _, err := r.Store.OrphanDirectCalls(ctx, maxCallTime); err != nil {
+	if _, err := r.Store.OrphanCalls(ctx, maxCallTime); err != nil {
 		return err
 	}
 	_, err := r.Store.Purge(ctx, retention)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +34,8 @@ const (
 	relayIdle = time.Second
 	// relayPause is the least time between two rounds: under load one round then serves many jobs.
 	relayPause = 5 * time.Millisecond
+	// relayRefused is how long Redis is left alone after it did not take a job.
+	relayRefused = 250 * time.Millisecond
 	// relaySoon is a pause that a job which has ended does not cut short.
 	relaySoon = 70 * time.Millisecond
 	// relayCrowded is the longest time between two rounds while jobs are due and there is no room for them.
@@ -88,6 +89,9 @@ func (r *Relay) Run(ctx context.Context) {
 		}
 		pause := r.pause(round)
 		r.short.Store(round.More && pause > relaySoon)
+		if round.Failed { // Redis refuses: to be woken for each job that is accepted would only ask it more often
+			pauseFor(ctx, relayRefused)
+		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
@@ -172,30 +176,48 @@ func sendersTo(rdb redis.UniversalClient) *senders {
 }
 
 // send enqueues what is due and says for each whether Redis has it. The first connection fault ends the round: the rest
-// would only wait for the same time-out.
+// would only wait for the same time-out. So does a Redis that says nothing: a sender that is left behind does no harm,
+// for the task's id makes a second hand-over a conflict.
 func (r *Relay) send(ctx context.Context, s *senders, due []store.Handover) []bool {
-	taken := make([]bool, len(due))
 	client, at := s.plain, 1
 	if len(due) >= relayPiped {
 		client, at = s.piped, relaySenders
 	}
+	ctx, cancel := context.WithTimeout(ctx, sendPatience)
+	defer cancel()
 	var next atomic.Int64
-	var down atomic.Bool
-	var wg sync.WaitGroup
+	answers := make(chan answer, len(due))
 	for range min(at, len(due)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(due) && !down.Load(); i = int(next.Add(1)) - 1 {
-				err := enqueue(ctx, client, due[i])
-				taken[i] = err == nil || errors.Is(err, asynq.ErrTaskIDConflict) || errors.Is(err, asynq.ErrDuplicateTask)
-				if !taken[i] && !down.Swap(true) {
-					r.log.Warn().Err(err).Str("job_id", string(due[i].ID)).Msg("redis did not take the job; it stays in the outbox")
-				}
+		go func() { //nolint:gosec // ends when every task has its answer or the context has ended
+			for i := int(next.Add(1)) - 1; i < len(due) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				answers <- answer{i, enqueue(ctx, client, due[i])}
 			}
-		})
+		}()
 	}
-	wg.Wait()
+	taken := make([]bool, len(due))
+	for range due {
+		select {
+		case a := <-answers:
+			taken[a.at] = a.err == nil || errors.Is(a.err, asynq.ErrTaskIDConflict) || errors.Is(a.err, asynq.ErrDuplicateTask)
+			if !taken[a.at] {
+				r.log.Warn().Err(a.err).Str("job_id", string(due[a.at].ID)).Msg("redis did not take the job; it stays in the outbox")
+				return taken
+			}
+		case <-ctx.Done():
+			return taken
+		}
+	}
 	return taken
 }
+
+// answer is what became of one task.
+type answer struct {
+	at  int
+	err error
+}
+
+// sendPatience is how long a round waits for Redis; it holds the rows' locks meanwhile.
+const sendPatience = 5 * time.Second
 
 func enqueue(ctx context.Context, client *asynq.Client, d store.Handover) error {
 	b, err := json.Marshal(payload{JobID: d.ID})
@@ -207,8 +229,6 @@ func enqueue(ctx context.Context, client *asynq.Client, d store.Handover) error 
 		retries = 0 // the queue never sends a post again
 	}
 	task := asynq.NewTaskWithHeaders(string(d.Type), b, map[string]string{headerTrace: d.TraceID, headerWorkspace: string(d.Workspace)})
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	_, err = client.EnqueueContext(ctx, task, asynq.TaskID(taskID(d.ID, d.Epoch)), asynq.Queue(d.Lane),
 		asynq.MaxRetry(retries), asynq.Timeout(time.Duration(d.TimeoutS)*time.Second+time.Minute))
 	return err

@@ -13,6 +13,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/events"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
 )
@@ -132,12 +133,19 @@ func TestJobOfADeadWorkerIsDoneByAnother(t *testing.T) {
 	}
 }
 
+// enqueueForThree accepts a job for each of three workspaces: without a worker no more than one of each lies in Redis.
+func (p *plant) enqueueForThree() {
+	p.t.Helper()
+	for _, ws := range []growth.Workspace{p.ws, testenv.Workspace(p.t, p.s), testenv.Workspace(p.t, p.s)} {
+		_, err := p.queue.Enqueue(p.t.Context(), ws.ID, tasks.Submission{Args: chore{string(ws.ID)}})
+		p.must(err)
+	}
+}
+
 func TestRedisThatLostEverythingIsRepaired(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t).relays()
-	for _, lane := range []growth.Priority{growth.PriorityHigh, growth.PriorityNormal, growth.PriorityLow} {
-		p.enqueue(chore{string(lane)}, growth.JobOptions{Priority: lane})
-	}
+	p.enqueueForThree()
 	eventually(t, "all are in Redis", func() bool { return p.count(`SELECT count(*) FROM jobs WHERE dispatched_at IS NULL`) == 0 })
 	p.must(p.rdb.FlushDB(t.Context()).Err())
 	tasks.AddWorker[chore](p.runner, work(onceEach))
@@ -218,9 +226,7 @@ func TestNotKnowingIsNotLosing(t *testing.T) {
 func TestCompareSparesWhatRedisHolds(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t).relays()
-	for _, lane := range []growth.Priority{growth.PriorityHigh, growth.PriorityNormal, growth.PriorityLow} {
-		p.enqueue(chore{}, growth.JobOptions{Priority: lane})
-	}
+	p.enqueueForThree()
 	eventually(t, "all are in Redis", func() bool { return p.count(`SELECT count(*) FROM jobs WHERE dispatched_at IS NOT NULL`) == 3 })
 	p.must(p.recon.Compare(t.Context(), 0))
 	if n := p.count(`SELECT count(*) FROM jobs WHERE epoch = 0`); n != 3 {

@@ -40,6 +40,7 @@ type Runner struct {
 	handlers map[growth.JobType]func(context.Context, *Claim) error
 	stopping context.Context // ends when the process wants to hand its jobs back
 	notify   redis.UniversalClient
+	shares   shares
 }
 
 // Notify makes the runner tell live listeners when a job ends.
@@ -71,6 +72,11 @@ func (r *Runner) Handle(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
+	leave, ok := r.shares.enter(growth.JobType(t.Type()).Queue(), t.Headers()[headerWorkspace])
+	if !ok {
+		return r.later(ctx, id, epoch) // retries that came due together must not take the slots that are kept for others
+	}
+	defer leave()
 	if r.stopping.Err() != nil { // asynq still pulls while it shuts down: leave the task to another process
 		return r.later(ctx, id, epoch)
 	}

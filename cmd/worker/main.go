@@ -66,6 +66,7 @@ func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks
 		wg.Wait()
 	}()
 	for _, g := range groups(b.Config.WorkerConcurrency) {
+		runner.Share(g)
 		s := tasks.Server(b.Redis, g, b.Log)
 		if err := s.Start(asynq.HandlerFunc(runner.Handle)); err != nil {
 			return errors.Join(errors.New("REDIS_URL: the queue cannot be reached"), err)

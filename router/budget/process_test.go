@@ -230,7 +230,7 @@ func TestHardLimitUnderManyProcesses(t *testing.T) {
 			}
 			l.must(killed.cmd.Process.Kill())
 			_ = killed.cmd.Wait() // killed: that is the point
-			if n, err := l.s.OrphanDirectCalls(t.Context(), 0); err != nil || n != 1 {
+			if n, err := l.s.OrphanCalls(t.Context(), 0); err != nil || n != 1 {
 				t.Fatalf("%d calls of dead processes, %v; want one", n, err)
 			}
 
