@@ -1,0 +1,151 @@
+package providers
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	growth "github.com/zakibelm/astrogrowth"
+)
+
+func embedAnswer(b brand, vectors string) string {
+	if b.name == "ollama" {
+		return `{"model":"m-served","embeddings":` + vectors + `,"prompt_eval_count":7}`
+	}
+	var list [][]float32
+	_ = json.Unmarshal([]byte(vectors), &list)
+	out := []any{}
+	for i := len(list) - 1; i >= 0; i-- { // out of order: the index counts
+		out = append(out, map[string]any{"object": "embedding", "index": i, "embedding": list[i]})
+	}
+	raw, _ := json.Marshal(map[string]any{
+		"object": "list", "model": "m-served", "data": out, "usage": map[string]any{"prompt_tokens": 7, "total_tokens": 7, "cost": 0.00000014},
+	})
+	return string(raw)
+}
+
+func TestEmbed(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b brand) {
+		var path string
+		var body map[string]any
+		p := b.serve(t, func(w http.ResponseWriter, r *http.Request) {
+			path = r.URL.Path
+			_ = json.NewDecoder(r.Body).Decode(&body)
+			_, _ = io.WriteString(w, embedAnswer(b, `[[0.5,-1],[0.25,2]]`))
+		})
+		got, err := p.Embed(t.Context(), EmbedRequest{Model: "m", Inputs: []string{"a", "b"}, Dimensions: 2})
+		if b.name == "huggingface" {
+			if growth.CodeOf(err) != growth.ModelGone || path != "" {
+				t.Errorf("err %v, called %q; its router documents no embeddings in this shape", err, path)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([][]float32{{0.5, -1}, {0.25, 2}}, got.Vectors); diff != "" {
+			t.Errorf("vectors (-want +got):\n%s", diff)
+		}
+		if got.Response.Usage.PromptTokens != 7 || !got.Response.UsageKnown || got.Response.Model != "m-served" {
+			t.Errorf("response = %+v", got.Response)
+		}
+		if want := map[string]string{"openrouter": "/embeddings", "ollama": "/api/embed"}[b.name]; path != want || body["dimensions"] != 2.0 {
+			t.Errorf("called %s with %v", path, body)
+		}
+		if b.name == "ollama" && body["truncate"] != false {
+			t.Error("a text that does not fit would lose its end without a word")
+		}
+	})
+}
+
+func TestEmbedFaults(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b brand) {
+		if b.name == "huggingface" {
+			return
+		}
+		two := EmbedRequest{Model: "m", Inputs: []string{"a", "b"}}
+		for name, tc := range map[string]struct {
+			status int
+			body   string
+			req    EmbedRequest
+			want   growth.Code
+		}{
+			"throttled":           {429, b.fault(429, "slow down"), two, growth.Throttled},
+			"too few":             {200, embedAnswer(b, `[[1]]`), two, growth.Malformed},
+			"of two lengths":      {200, embedAnswer(b, `[[1],[1,2]]`), two, growth.Malformed},
+			"empty vectors":       {200, embedAnswer(b, `[[],[]]`), two, growth.Malformed},
+			"an error in the 200": {200, `{"error":{"code":502,"message":"x"}}`, two, growth.Unavailable},
+			"cut":                 {200, `{"embeddings":[[1`, two, growth.Malformed},
+			"no text":             {200, "", EmbedRequest{Model: "m"}, growth.Invalid},
+			"an empty text":       {200, "", EmbedRequest{Model: "m", Inputs: []string{"a", " "}}, growth.Invalid},
+			"no model":            {200, "", EmbedRequest{Inputs: []string{"a"}}, growth.Invalid},
+		} {
+			_, err := b.reply(t, tc.status, tc.body).Embed(t.Context(), tc.req)
+			if e := failure(t, err); e.Code != tc.want || e.Op != b.name+".Embed" {
+				t.Errorf("%s: %v, want %v", name, e, tc.want)
+			}
+		}
+	})
+}
+
+// account serves one of OpenRouter's side endpoints.
+func account(t *testing.T, want string, status int, body string) *OpenRouter {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Method + " " + r.URL.RequestURI(); got != want || r.Header.Get("Authorization") != "Bearer "+testKey {
+			t.Errorf("called %s, want %s", got, want)
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return NewOpenRouter(Settings{BaseURL: server.URL, Key: testKey})
+}
+
+func TestGenerationTellsWhatACutStreamCost(t *testing.T) {
+	t.Parallel()
+	const path = "GET /generation?id=gen-1%2Bx"
+	got, err := account(t, path, 200, `{"data":{"id":"gen-1+x","model":"m","total_cost":0.00012,"native_tokens_prompt":9,
+		"native_tokens_completion":4,"native_tokens_cached":5,"finish_reason":null,"cancelled":true}}`).Generation(t.Context(), "gen-1+x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := growth.Usage{PromptTokens: 9, CompletionTokens: 4, TotalTokens: 13, CachedTokens: 5}
+	if got.CostUSD == nil || got.CostUSD.String() != "0.00012" || got.Usage != want || !got.UsageKnown || !got.Canceled {
+		t.Errorf("generation = %+v", got)
+	}
+	own, err := account(t, path, 200, `{"data":{"total_cost":0.00012,"is_byok":true}}`).Generation(t.Context(), "gen-1+x")
+	if err != nil || own.CostUSD != nil {
+		t.Errorf("with a key of the owner's own: %v, %v; the fee alone is not the cost", own.CostUSD, err)
+	}
+	for status, code := range map[int]growth.Code{404: growth.NotFound, 401: growth.KeyRejected, 429: growth.Throttled, 502: growth.Unavailable} {
+		if _, err := account(t, path, status, `{"error":{"message":"x"}}`).Generation(t.Context(), "gen-1+x"); growth.CodeOf(err) != code {
+			t.Errorf("%d: %v, want %v", status, err, code)
+		}
+	}
+	if _, err := account(t, path, 200, `<html>`).Generation(t.Context(), "gen-1+x"); growth.CodeOf(err) != growth.Malformed {
+		t.Errorf("a page: %v", err)
+	}
+}
+
+func TestAccountTellsWhatTheKeyMayDo(t *testing.T) {
+	t.Parallel()
+	got, err := account(t, "GET /key", 200, `{"data":{"label":"sk-or-v1-abc","limit":10,"limit_remaining":7.5,"usage":2.5,"usage_daily":1,
+		"is_free_tier":true,"expires_at":"2027-01-01T00:00:00Z","rate_limit":{"requests":-1}}}`).Account(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.FreeTier || got.Limit.String() != "10" || got.LimitRemaining.String() != "7.5" || got.Usage.String() != "2.5" || got.Expires.Year() != 2027 {
+		t.Errorf("account = %+v", got)
+	}
+	uncapped, err := account(t, "GET /key", 200, `{"data":{"limit":null,"limit_remaining":null,"usage":0}}`).Account(t.Context())
+	if err != nil || uncapped.Limit != nil || uncapped.LimitRemaining != nil || uncapped.Usage == nil {
+		t.Errorf("without a limit: %+v, %v", uncapped, err)
+	}
+}
