@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,8 +20,8 @@ func embedAnswer(b brand, vectors string) string {
 	var list [][]float32
 	_ = json.Unmarshal([]byte(vectors), &list)
 	out := []any{}
-	for i := len(list) - 1; i >= 0; i-- { // out of order: the index counts
-		out = append(out, map[string]any{"object": "embedding", "index": i, "embedding": list[i]})
+	for i, vector := range slices.Backward(list) { // out of order: the index counts
+		out = append(out, map[string]any{"object": "embedding", "index": i, "embedding": vector})
 	}
 	raw, _ := json.Marshal(map[string]any{
 		"object": "list", "model": "m-served", "data": out, "usage": map[string]any{"prompt_tokens": 7, "total_tokens": 7, "cost": 0.00000014},

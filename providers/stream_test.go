@@ -304,9 +304,9 @@ func TestStreamEndsWithItsConsumer(t *testing.T) {
 	each(t, func(t *testing.T, b brand) {
 		p, left := b.stalled(t, b.frame(b.piece("Hel", "")), time.Hour)
 		for range 3 {
-			for chunk := range p.Stream(t.Context(), ask()) {
-				if chunk.Text != "Hel" {
-					t.Errorf("chunk = %+v", chunk)
+			for chunk, err := range p.Stream(t.Context(), ask()) {
+				if chunk.Text != "Hel" || err != nil {
+					t.Errorf("chunk = %+v, %v", chunk, err)
 				}
 				break
 			}
