@@ -68,11 +68,12 @@ type Router struct {
 	providers map[string]Provider
 	catalogue catalogue
 	flights   singleflight.Group
+	costs     chan openCost
 }
 
 // New makes a router.
 func New(cfg Config) *Router {
-	r := &Router{cfg: cfg, providers: map[string]Provider{}}
+	r := &Router{cfg: cfg, providers: map[string]Provider{}, costs: make(chan openCost, maxOpenCosts)}
 	r.routes.Store(&cfg.Routes)
 	for _, p := range cfg.Providers {
 		r.providers[p.Name()] = p
@@ -122,6 +123,9 @@ type Request struct {
 	Timeout    time.Duration // for the whole walk; 0: the route's
 	Ledger     Ledger        // nil: the router's own
 	RequestID  string
+	KeepAlive  time.Duration // for Stream: an empty chunk comes whenever nothing else came for so long; 0: none does
+
+	via sender // another way to ask than by Complete; nil: none
 }
 
 // CachedAs says how an answer came out of the cache.
@@ -153,6 +157,7 @@ type ChainError struct {
 	Fault  *growth.Error
 	Reason growth.WaitReason // what it would be worth waiting for; empty: nothing
 	Calls  []growth.Call
+	Broken bool // the last call failed when a part of its answer had been passed on
 }
 
 // Error is the fault's text.
@@ -284,7 +289,7 @@ func (r *Router) cached(ctx context.Context, route Route, req Request, began tim
 		return a, err
 	case err == nil:
 		return r.hit(req, entryOf(a), began), nil
-	case ctx.Err() == nil && (growth.CodeOf(err) == growth.Canceled || growth.CodeOf(err) == growth.Internal): // its own trouble
+	case ctx.Err() == nil && (growth.CodeOf(err) == growth.Canceled || growth.CodeOf(err) == growth.Internal || brokeOff(err)): // its own trouble
 		return r.walk(ctx, route, req, began)
 	}
 	return a, err

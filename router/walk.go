@@ -33,6 +33,8 @@ type walker struct {
 	cost   growth.Money
 	waits  []wait // why candidates could not be had now
 	last   error  // the last failure
+	at     int    // the candidate that is being tried
+	begun  bool   // a part of an answer was passed on: no other candidate may answer any more
 }
 
 type wait struct {
@@ -46,6 +48,7 @@ func (r *Router) walk(ctx context.Context, route Route, req Request, began time.
 		w.ledger = r.cfg.Ledger
 	}
 	for i, c := range route.Candidates {
+		w.at = i
 		a, done, err := w.candidate(ctx, c)
 		if err != nil {
 			return Answer{}, w.end(err)
@@ -185,10 +188,24 @@ func (w *walker) judge(ctx context.Context, p Provider, full string, a Answer, e
 	case growth.Internal, growth.NotFound, growth.Conflict, growth.Forbidden, growth.Unauthorized, growth.TooLong,
 		growth.KeyRejected, growth.Refused, growth.Uncertain, growth.Malformed, growth.Unavailable:
 	}
+	if w.begun {
+		w.stop()
+		return a, false, err
+	}
 	if ctx.Err() != nil {
 		return a, false, w.ended(ctx)
 	}
 	return a, false, nil
+}
+
+// send makes one request in the way that the caller chose.
+func (w *walker) send(ctx context.Context, p Provider, req providers.Request) (providers.Response, error) {
+	if w.req.via != nil {
+		return w.req.via(ctx, w, p, req)
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.route.CallTimeout)
+	defer cancel()
+	return p.Complete(ctx, req)
 }
 
 // stop marks the last call as the one that ended the walk.
@@ -207,9 +224,7 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 	if err := w.ledger.Start(ctx, row); err != nil {
 		return Answer{}, &ledgerError{err}
 	}
-	callCtx, cancel := context.WithTimeout(ctx, w.route.CallTimeout)
-	defer cancel()
-	resp, err := p.Complete(callCtx, w.request(p.Name(), slug, messages))
+	resp, err := w.send(ctx, p, w.request(p.Name(), slug, messages))
 	row.LatencyMS = time.Since(row.StartedAt).Milliseconds()
 	row.Usage, row.Generation, row.Simulated = resp.Usage, resp.Generation, resp.Simulated
 	row.Cost, row.Prices = w.r.costOf(p.Name(), slug, resp, err)
@@ -225,6 +240,7 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 	w.cost = w.cost.Add(row.Cost)
 	w.calls = append(w.calls, row)
 	w.ledger.End(ctx, row)
+	w.r.askCostLater(p, row)
 	return Answer{
 		Text: text, Provider: p.Name(), Model: slug, FinishReason: resp.FinishReason, Usage: resp.Usage, Cached: CachedNo, Simulated: resp.Simulated,
 	}, err
@@ -275,6 +291,9 @@ func (r *Router) price(provider, slug string) (price providers.Price, list strin
 
 // turnedAway says whether a failure proves that no model began to work. Any other failure may have cost money.
 func turnedAway(code growth.Code, resp providers.Response) bool {
+	if resp.Text != "" {
+		return false
+	}
 	switch code {
 	case growth.Throttled, growth.Exhausted, growth.KeyRejected, growth.ModelGone, growth.Invalid, growth.TooLarge, growth.TooLong:
 		return true
@@ -319,7 +338,7 @@ func (w *walker) end(err error) error {
 	if !ok {
 		e = &growth.Error{Code: growth.Internal, Op: "router.Complete", Err: err}
 	}
-	return &ChainError{Fault: e, Calls: w.calls}
+	return &ChainError{Fault: e, Calls: w.calls, Broken: w.begun}
 }
 
 // exhausted explains a walk in which no candidate answered. When some could not be had now, it says how long to wait
