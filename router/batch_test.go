@@ -49,7 +49,7 @@ func TestBatchKeepsItsOrderAndItsLimit(t *testing.T) {
 func TestBatchGivesEachRequestItsOwnError(t *testing.T) {
 	t.Parallel()
 	ch := newChain(t)
-	ch.a.will(func(ctx context.Context, req providers.Request) (providers.Response, error) {
+	ch.a.will(func(_ context.Context, req providers.Request) (providers.Response, error) {
 		if req.Messages[0].Content == "2" {
 			panic("hunter2")
 		}

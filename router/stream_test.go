@@ -242,7 +242,7 @@ func TestStreamThatWasCutLearnsItsCost(t *testing.T) {
 	defer asking.Wait()
 	defer cancel()
 	l.fault(simulator.Fault{Provider: simulator.OpenRouter, Kind: simulator.KindCutJSON})
-	listen(t.Context(), l, tea()).failed(t)
+	_ = listen(t.Context(), l, tea()).failed(t)
 	row, learnt, told := l.book.rows()[0], <-l.book.learnt, l.chats()
 	charged := told[0]
 	if learnt.ID != row.ID || !learnt.Cost.USD.Equal(charged.CostUSD) || charged.CostUSD.IsZero() || learnt.Cost.Provenance != growth.CostReported {
@@ -328,7 +328,7 @@ func TestStreamThatBrokeIsNotKept(t *testing.T) {
 	l := newLive(t, withCache(t))
 	kept := func(r *router.Request) { r.Cache = router.CacheExact }
 	l.fault(simulator.Fault{Provider: simulator.OpenRouter, Kind: simulator.KindCutJSON, Count: 1})
-	listen(t.Context(), l, tea(kept)).failed(t)
+	_ = listen(t.Context(), l, tea(kept)).failed(t)
 	if h := listen(t.Context(), l, tea(kept)); h.err != nil || h.end.Answer.Cached != router.CachedNo {
 		t.Errorf("%+v, %v", h.end.Answer, h.err)
 	}
@@ -468,7 +468,10 @@ func TestStreamOfASlowConsumerHoldsNobodyUp(t *testing.T) {
 	var other router.Answer
 	var err error
 	var text strings.Builder
-	for c := range ch.Stream(t.Context(), ask(cached)) {
+	for c, broke := range ch.Stream(t.Context(), ask(cached)) {
+		if broke != nil {
+			t.Fatal(broke)
+		}
 		text.WriteString(c.Text)
 		if other.Text == "" && c.Text != "" {
 			close(begun)

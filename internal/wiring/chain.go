@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,6 +56,7 @@ func (c *Chain) Run(ctx context.Context) {
 	wg.Go(func() { c.stats.Run(ctx) })
 	wg.Go(func() { c.Cache.Listen(ctx) })
 	wg.Go(func() { c.Router.Watch(ctx, c.base.Log) })
+	wg.Go(func() { c.Router.LearnCosts(ctx, c.base.Log) })
 	wg.Go(func() {
 		c.Router.Breakers().Share(ctx, c.base.Redis, func(ch breaker.Change) {
 			c.base.Log.Warn().Str("breaker", ch.Name).Str("state", string(ch.State)).Time("until", ch.Until).Msg("breaker changed")
@@ -88,6 +90,17 @@ func (b *Base) providers() []router.Provider {
 		ol.BaseURL = cfg.SimulatorURL + "/ollama"
 	}
 	return []router.Provider{providers.NewOpenRouter(or), providers.NewHuggingFace(hf), providers.NewOllama(ol)}
+}
+
+// EmbedModel is EMBED_MODEL with its provider; a name without one is a model of Ollama's.
+func (b *Base) EmbedModel() string {
+	name := b.Config.EmbedModel
+	for _, p := range b.providers() {
+		if strings.HasPrefix(name, p.Name()+"/") {
+			return name
+		}
+	}
+	return "ollama/" + name
 }
 
 // LinkedIn makes the client of LinkedIn, or of the simulator.
