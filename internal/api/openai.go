@@ -31,7 +31,7 @@ func (a *api) openAIFace(h huma.API, mux *http.ServeMux) {
 }
 
 // OpenAIError is an error as OpenAI's API words it.
-type OpenAIError struct { //nolint:errname // that API's own word
+type OpenAIError struct {
 	Message string  `json:"message"`
 	Type    string  `json:"type" example:"invalid_request_error"`
 	Param   *string `json:"param"`

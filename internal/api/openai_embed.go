@@ -86,11 +86,11 @@ func (a *api) embedRequest(r *http.Request, q EmbeddingRequest) (router.EmbedReq
 	req := router.EmbedRequest{
 		Workspace: who(r.Context()).Workspace, Model: q.Model, Cache: router.CacheExact, RequestID: daemon.RequestID(r.Context()),
 	}
-	bare := strings.TrimPrefix(a.EmbedModel[strings.IndexByte(a.EmbedModel, '/')+1:], "/")
-	switch {
-	case q.Model == "":
+	_, bare, _ := strings.Cut(a.EmbedModel, "/")
+	switch q.Model {
+	case "":
 		return req, badParam("model", "you must provide a model parameter: astro/embedding, or provider/model")
-	case q.Model == embedModelName || q.Model == bare:
+	case embedModelName, bare:
 		req.Model = a.EmbedModel
 	}
 	if q.EncodingFormat != "" && q.EncodingFormat != "float" && q.EncodingFormat != "base64" {

@@ -62,10 +62,11 @@ func (a *api) streamChat(w http.ResponseWriter, r *http.Request, q ChatRequest, 
 		w: w, control: http.NewResponseController(w), usage: q.StreamOptions != nil && q.StreamOptions.IncludeUsage,
 		chunk: ChatChunk{ID: "chatcmpl-" + growth.NewID(), Object: "chat.completion.chunk", Created: time.Now().Unix(), Model: q.Model},
 	}
-	for c, err := range a.Router.Stream(r.Context(), req) {
+	ctx := r.Context()
+	for c, err := range a.Router.Stream(ctx, req) {
 		switch {
 		case c.Last && err != nil:
-			return s.fail(r.Context(), err)
+			return s.fail(ctx, err)
 		case c.Last:
 			s.end(c.Answer)
 		case !s.pass(c):

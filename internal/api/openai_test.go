@@ -230,7 +230,7 @@ func TestChatGivesJSONOfTheShapeAskedFor(t *testing.T) {
 	}
 	var text strings.Builder
 	for _, e := range f.stream(chat(gpt, schema+`,"stream":true`)).events {
-		text.WriteString(fmt.Sprint(orEmpty(at(e, "choices", 0, "delta", "content"))))
+		_, _ = fmt.Fprint(&text, orEmpty(at(e, "choices", 0, "delta", "content")))
 	}
 	var got struct{ Score *int }
 	if err := json.Unmarshal([]byte(text.String()), &got); err != nil || got.Score == nil {
@@ -257,7 +257,7 @@ type streamed struct {
 func (s streamed) text() string {
 	var out strings.Builder
 	for _, e := range s.events {
-		out.WriteString(fmt.Sprint(orEmpty(at(e, "choices", 0, "delta", "content"))))
+		_, _ = fmt.Fprint(&out, orEmpty(at(e, "choices", 0, "delta", "content")))
 	}
 	return out.String()
 }
