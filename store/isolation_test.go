@@ -72,7 +72,14 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"CallsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CallsOfJob(o.ctx, o.job)) },
 	"StepsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.StepsOfJob(o.ctx, o.job)) },
 	"Calls":      func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Calls(o.ctx, store.Page{})) },
-	"CountJobs":  func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountJobs(o.ctx)) },
+	"LearnCost": func(sc store.Scoped, o owned) (any, bool) {
+		calls, err := o.sc.CallsOfJob(o.ctx, o.job)
+		if err != nil || len(calls) == 0 {
+			return err, false
+		}
+		return nothing(sc.LearnCost(o.ctx, calls[0]))
+	},
+	"CountJobs": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountJobs(o.ctx)) },
 	"QueueStates": func(sc store.Scoped, o owned) (any, bool) {
 		states, err := sc.QueueStates(o.ctx)
 		for _, q := range states {

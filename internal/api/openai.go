@@ -155,7 +155,9 @@ func openAIByCode(p *Problem) *OpenAIError {
 		return openAIFault(http.StatusTooManyRequests, "requests", "rate_limit_exceeded", p.Message)
 	case growth.Exhausted:
 		return outOfQuota(p.Message)
-	case growth.Unavailable, growth.KeyRejected, growth.ModelGone, growth.Malformed, growth.Uncertain, growth.Canceled:
+	case growth.Canceled:
+		return openAIFault(499, "server_error", "canceled", p.Message)
+	case growth.Unavailable, growth.KeyRejected, growth.ModelGone, growth.Malformed, growth.Uncertain:
 		return openAIFault(max(p.Status, http.StatusInternalServerError), "server_error", "service_unavailable", p.Message)
 	case growth.Internal:
 	}
@@ -172,8 +174,6 @@ func outOfQuota(message string) *OpenAIError {
 // openAIByChain words the end of a chain by what it would be worth waiting for.
 func openAIByChain(p *Problem, chain *router.ChainError) *OpenAIError {
 	switch {
-	case chain.Fault.Code == growth.Canceled:
-		return openAIFault(499, "server_error", "canceled", p.Message)
 	case p.Status < 500:
 		return openAIByCode(p)
 	case chain.Reason == growth.WaitQuota, chain.Reason == growth.WaitBudget:
