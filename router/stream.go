@@ -192,27 +192,30 @@ func (p *pipe) take() (c Chunk, last bool, err error) {
 
 // drain yields until the end, or until the consumer has left.
 func (p *pipe) drain(keepAlive time.Duration, yield func(Chunk, error) bool) {
-	var tick <-chan time.Time
-	if keepAlive > 0 {
-		t := time.NewTicker(keepAlive)
-		defer t.Stop()
-		tick = t.C
-	}
+	quiet := time.NewTimer(keepAlive)
+	defer quiet.Stop()
 	for {
+		if keepAlive <= 0 {
+			quiet.Stop()
+		}
+		silent := false
 		select {
 		case <-p.news:
-		case <-tick:
+		case <-quiet.C:
+			silent = true
 		}
 		c, last, err := p.take()
-		if last {
-			if c.Text != "" && !yield(c, nil) {
-				return
+		switch {
+		case last:
+			if c.Text == "" || yield(c, nil) {
+				yield(Chunk{Answer: c.Answer, Last: true}, err)
 			}
-			yield(Chunk{Answer: c.Answer, Last: true}, err)
+			return
+		case c.Text == "" && !silent:
+			continue // told of words that had been taken already
+		case !yield(c, nil):
 			return
 		}
-		if !yield(c, nil) {
-			return
-		}
+		quiet.Reset(keepAlive)
 	}
 }

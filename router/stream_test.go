@@ -119,8 +119,10 @@ func listen(ctx context.Context, s interface {
 		if len(h.pieces) == 0 {
 			h.first = c.Answer
 		}
-		if c.Text != "" {
-			h.pieces = append(h.pieces, c.Text)
+		h.pieces = append(h.pieces, c.Text)
+		if c.Text == "" {
+			h.err = errors.New("an empty chunk that nobody asked for")
+			return h
 		}
 	}
 	return h
@@ -422,7 +424,7 @@ func TestStreamHasTimeOnceItHasBegun(t *testing.T) {
 			}
 			words += strings.Count(c.Text, "word")
 		}
-		if words != 10 || empty < 30 {
+		if words != 10 || empty < 30 || empty > 44 {
 			t.Errorf("%d words, %d empty chunks in 44 s", words, empty)
 		}
 		limited := func(r *router.Request) { r.Timeout = 20 * time.Second }
