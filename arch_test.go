@@ -60,6 +60,8 @@ var house = map[string]room{
 	"internal/lead":     {floor: 1},
 	"internal/seal":     {floor: 1},
 	"internal/webhook":  {floor: 1},
+	// When things come due.
+	"internal/timetable": {floor: 1},
 	// What programs stand on.
 	"internal/daemon":    {floor: 1},
 	"internal/devstack":  {floor: 1},

@@ -90,4 +90,5 @@ type Call struct {
 	Generation string      `json:"generation_id,omitempty"` // the provider's own id of the request
 	Simulated  bool        `json:"simulated"`
 	StartedAt  time.Time   `json:"started_at"`
+	WalkID     WalkID      `json:"walk_id,omitempty"` // the walk over a route that it belongs to
 }

@@ -20,6 +20,7 @@ type (
 	AccountID     string
 	PublicationID string
 	CallID        string
+	WalkID        string
 	EventID       int64
 )
 

@@ -27,6 +27,7 @@ type CompatibleConfig struct {
 	Catalogue func(entry json.RawMessage) []Model
 
 	Embeds        bool // it serves POST /embeddings
+	Structured    bool // its models hold to a JSON Schema; for the default Catalogue, whose entries do not say
 	Keyless       bool // it needs no key
 	Local         bool // it runs on the installation's own machines
 	ZeroRetention bool // it can promise, per request, to keep nothing
@@ -168,7 +169,7 @@ func (c *Compatible) Models(ctx context.Context) ([]Model, error) {
 	}
 	read := c.cfg.Catalogue
 	if read == nil {
-		read = idOnly
+		read = c.idOnly
 	}
 	var models []Model
 	for _, entry := range list.Data {

@@ -33,6 +33,7 @@ type errorEnvelope struct {
 	Detail        json.RawMessage `json:"detail"`
 	ErrorType     word            `json:"error_type"`
 	EstimatedTime number          `json:"estimated_time"`
+	RetryAfter    number          `json:"retry_after_seconds"`
 }
 
 type errorObject struct {
@@ -42,6 +43,7 @@ type errorObject struct {
 	Param        word              `json:"param"`
 	ErrorType    word              `json:"error_type"`
 	HTTPStatus   number            `json:"http_status"`
+	RetryAfter   number            `json:"retry_after_seconds"`
 	Metadata     errorMetadata     `json:"metadata"`
 	Availability errorAvailability `json:"availability"`
 }
@@ -72,6 +74,9 @@ func parseFault(body []byte) fault {
 	}
 	f := parseError(envelope.Error)
 	f.estimated = floatWait(envelope.EstimatedTime.value, time.Second)
+	if f.metadataWait == 0 {
+		f.metadataWait = floatWait(envelope.RetryAfter.value, time.Second)
+	}
 	f.addKind(envelope.ErrorType)
 	for _, text := range []string{string(envelope.Message), textOf(envelope.Detail)} {
 		if f.text == "" {
@@ -97,7 +102,7 @@ func parseError(raw json.RawMessage) fault {
 		availability:     string(o.Availability.Code),
 		retryable:        o.Availability.Retryable,
 		availabilityWait: floatWait(o.Availability.RetryAfter.value, time.Second),
-		metadataWait:     floatWait(o.Metadata.RetryAfterSeconds.value, time.Second),
+		metadataWait:     floatWait(max(o.Metadata.RetryAfterSeconds.value, o.RetryAfter.value), time.Second),
 		headers:          quotedHeaders(o.Metadata.Headers),
 		flagged:          says(o.Metadata.Reasons) || says(o.Metadata.FlaggedInput) || says(o.Metadata.Patterns),
 	}

@@ -17,12 +17,12 @@ type Model struct {
 }
 
 // idOnly reads an entry of which nothing but the id is sure.
-func idOnly(entry json.RawMessage) []Model {
+func (c *Compatible) idOnly(entry json.RawMessage) []Model {
 	var m struct {
 		ID word `json:"id"`
 	}
 	if json.Unmarshal(entry, &m) != nil || m.ID == "" {
 		return nil
 	}
-	return []Model{{ID: string(m.ID)}}
+	return []Model{{ID: string(m.ID), Structured: c.cfg.Structured}}
 }

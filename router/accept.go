@@ -33,13 +33,14 @@ func refuse(text, why string) error {
 }
 
 // accept checks an answer. What can be mended without guessing is mended: a fence of backticks, a trailing comma. A cut
-// answer is never mended: half an object that parses is worse than none.
-func (w *walker) accept(resp providers.Response) (string, error) {
+// answer is never mended nor asked for again: half an object that parses is worse than none, and the next try would be
+// cut as well. limit is how many tokens were asked for.
+func (w *walker) accept(resp providers.Response, limit int) (string, error) {
 	text := resp.Text
+	if resp.FinishReason == "length" && (w.checked() || !reached(resp, limit)) {
+		return text, growth.Errorf(growth.Malformed, "router.accept", "the answer was cut at the token limit")
+	}
 	if w.req.Schema != nil {
-		if resp.FinishReason == "length" {
-			return text, growth.Errorf(growth.Malformed, "router.accept", "the answer was cut at the token limit")
-		}
 		text = mend(text)
 		if err := checkSchema(w.req.Schema, text); err != nil {
 			return text, refuse(resp.Text, err.Error())
@@ -51,6 +52,15 @@ func (w *walker) accept(resp providers.Response) (string, error) {
 		}
 	}
 	return text, nil
+}
+
+// checked says whether somebody depends on the form of the answer.
+func (w *walker) checked() bool { return w.req.Schema != nil || w.req.Accept != nil }
+
+// reached says whether free text was cut where the request itself said. Every other candidate would cut it there too, so
+// it is given as it is, with the finish reason that says so. A host that cuts earlier has a limit of its own.
+func reached(resp providers.Response, limit int) bool {
+	return limit > 0 && resp.UsageKnown && resp.Usage.CompletionTokens >= limit
 }
 
 // withFault asks again with the fault named.

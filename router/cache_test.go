@@ -137,6 +137,15 @@ func (s *shelf) Put(_ context.Context, k cache.Key, e cache.Entry, _ time.Durati
 	s.kept.Store(k, e)
 }
 
+func (s *shelf) Peek(k cache.Key) (cache.Entry, bool) { return s.Get(context.Background(), k) }
+
+func (s *shelf) Await(ctx context.Context, k cache.Key, _ time.Duration) (cache.Entry, bool, func()) {
+	e, ok := s.Get(ctx, k)
+	return e, ok, func() {}
+}
+
+func (s *shelf) Link(context.Context, cache.Key, growth.JobID, growth.LeadID) {}
+
 func TestCacheMakesEqualRequestsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,46 +1,85 @@
 package router
 
 import (
-	"context"
+	"maps"
 	"sync"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/zakibelm/astrogrowth/providers"
 )
 
-// CatalogueEvery is how often the providers' lists of models are read.
-const CatalogueEvery = 4 * time.Hour
+// ModelState is what is known about a model at its provider.
+type ModelState string
 
-// catalogue knows which models the providers serve today. A provider whose list could not be read is taken to serve
-// everything; a model that the provider called gone is out until its list names it again.
+// The states of a model. An assumed one is tried: its provider's list has never been read.
+const (
+	ModelServed   ModelState = "served"
+	ModelAssumed  ModelState = "assumed"
+	ModelUnlisted ModelState = "not_listed"
+	ModelGone     ModelState = "gone"
+)
+
+// catalogue knows which models the providers serve today. A model that the provider called gone is out until a list that
+// was read later names it again.
 type catalogue struct {
-	mu     sync.RWMutex
-	served map[string]map[string]providers.Model // provider, slug
-	at     map[string]time.Time                  // when a provider's list was read
-	out    map[string]bool                       // provider/slug
+	mu    sync.RWMutex
+	lists map[string]modelList // by provider
+	out   map[modelName]mark
+}
+
+type modelName struct{ provider, slug string }
+
+// modelList is a provider's list, by slug.
+type modelList struct {
+	models map[string]providers.Model
+	at     time.Time
+}
+
+// mark says since when a model is out, and whether the book has it.
+type mark struct {
+	since time.Time
+	noted bool
+}
+
+// state says how a model stands, and since when that is known.
+func (c *catalogue) state(provider, slug string) (ModelState, time.Time) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if m, ok := c.out[modelName{provider, slug}]; ok {
+		return ModelGone, m.since
+	}
+	list, ok := c.lists[provider]
+	if !ok {
+		return ModelAssumed, time.Time{}
+	}
+	if _, ok := list.find(slug); ok {
+		return ModelServed, list.at
+	}
+	return ModelUnlisted, list.at
 }
 
 func (c *catalogue) serves(provider, slug string) bool {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.out[provider+"/"+slug] {
-		return false
+	s, _ := c.state(provider, slug)
+	return s == ModelServed || s == ModelAssumed
+}
+
+// find looks a slug up as its provider writes it in the list: there an Ollama model has a tag, and a model of the routers
+// has no word for the choice among its hosts.
+func (l modelList) find(slug string) (providers.Model, bool) {
+	if m, ok := l.models[slug]; ok {
+		return m, true
 	}
-	list, ok := c.served[provider]
-	if !ok {
-		return true
+	for _, name := range providers.ListedAs(slug) {
+		if m, ok := l.models[name]; ok {
+			return m, true
+		}
 	}
-	_, ok = list[slug]
-	return ok
+	return providers.Model{}, false
 }
 
 // structured says whether a model's hosts enforce a schema. What nobody knows is tried.
 func (c *catalogue) structured(provider, slug string) bool {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	m, ok := c.served[provider][slug]
+	m, _, ok := c.model(provider, slug)
 	return m.Structured || !ok
 }
 
@@ -48,77 +87,87 @@ func (c *catalogue) structured(provider, slug string) bool {
 func (c *catalogue) model(provider, slug string) (providers.Model, time.Time, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	m, ok := c.served[provider][slug]
-	return m, c.at[provider], ok
+	list := c.lists[provider]
+	m, ok := list.find(slug)
+	return m, list.at, ok
 }
 
-func (c *catalogue) gone(provider, slug string) {
+// read says when a provider's list was read; zero: never.
+func (c *catalogue) read(provider string) time.Time {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.lists[provider].at
+}
+
+// gone takes a model out.
+func (c *catalogue) gone(provider, slug string, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.out == nil {
-		c.out = map[string]bool{}
+		c.out = map[modelName]mark{}
 	}
-	c.out[provider+"/"+slug] = true
+	name := modelName{provider, slug}
+	if _, known := c.out[name]; !known {
+		c.out[name] = mark{since: at}
+	}
 }
 
-func (c *catalogue) learn(provider string, models map[string]providers.Model) {
+// learn takes a list over, unless a newer one is known.
+func (c *catalogue) learn(provider string, list modelList) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.served == nil {
-		c.served, c.at = map[string]map[string]providers.Model{}, map[string]time.Time{}
+	if !list.at.After(c.lists[provider].at) {
+		return
 	}
-	c.served[provider], c.at[provider] = models, time.Now()
-	for s := range models {
-		delete(c.out, provider+"/"+s)
+	if c.lists == nil {
+		c.lists = map[string]modelList{}
+	}
+	c.lists[provider] = list
+	maps.DeleteFunc(c.out, func(n modelName, m mark) bool {
+		_, listed := list.find(n.slug)
+		return n.provider == provider && listed && m.since.Before(list.at)
+	})
+}
+
+// unnoted lists the models that are out and that the book has not heard of.
+func (c *catalogue) unnoted() map[modelName]time.Time {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	out := map[modelName]time.Time{}
+	for n, m := range c.out {
+		if !m.noted {
+			out[n] = m.since
+		}
+	}
+	return out
+}
+
+// noted says that the book has a mark.
+func (c *catalogue) noted(n modelName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m, ok := c.out[n]; ok {
+		m.noted = true
+		c.out[n] = m
 	}
 }
 
-// Resolve returns the slug that a candidate means today; ok is false when its provider serves none of the family.
-func (r *Router) Resolve(c Candidate) (slug string, ok bool) {
-	for _, s := range c.Slugs {
-		if r.catalogue.serves(c.Provider, s) {
-			return s, true
-		}
+// adopt makes the marks those of the book, which was asked at a moment. Marks that it has not heard of, or that are newer
+// than the question, stay.
+func (c *catalogue) adopt(book map[modelName]time.Time, asked time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.out, func(n modelName, m mark) bool {
+		_, there := book[n]
+		return m.noted && !there && m.since.Before(asked)
+	})
+	if c.out == nil {
+		c.out = map[modelName]mark{}
 	}
-	return "", false
-}
-
-// LearnCatalogues reads the list of models of every configured provider. A list that cannot be read leaves what was
-// known; the fault is returned by provider.
-func (r *Router) LearnCatalogues(ctx context.Context) map[string]error {
-	faults := map[string]error{}
-	for name, p := range r.providers {
-		if !p.Configured() {
-			continue
+	for n, since := range book {
+		if _, listed := c.lists[n.provider].find(n.slug); listed && since.Before(c.lists[n.provider].at) {
+			continue // this process's list is the later word
 		}
-		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-		models, err := p.Models(ctx)
-		cancel()
-		if err != nil || len(models) == 0 {
-			faults[name] = err
-			continue
-		}
-		bySlug := make(map[string]providers.Model, len(models))
-		for _, m := range models {
-			bySlug[m.ID] = m
-		}
-		r.catalogue.learn(name, bySlug)
-	}
-	return faults
-}
-
-// Watch keeps the catalogues fresh until ctx ends.
-func (r *Router) Watch(ctx context.Context, log zerolog.Logger) {
-	for {
-		for name, err := range r.LearnCatalogues(ctx) {
-			if err != nil && ctx.Err() == nil {
-				log.Warn().Err(err).Str("provider", name).Msg("model list not read")
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(CatalogueEvery):
-		}
+		c.out[n] = mark{since: since, noted: true}
 	}
 }

@@ -38,6 +38,7 @@ type EmbedRequest struct {
 	Inputs     []string
 	Dimensions int // 0: as many as the model has
 	Privacy    growth.PrivacyClass
+	Lead       growth.LeadID // whose data the texts hold; its erasure takes the vectors out of the cache
 	Cache      CachePolicy
 	Ledger     Ledger // nil: the router's own
 	RequestID  string
@@ -83,6 +84,7 @@ type embedding struct {
 	from  Embedder
 	route Route
 	slug  string
+	seen  []int64 // of the look-up of each text, for the cache
 	out   Embeddings
 }
 
@@ -99,7 +101,7 @@ func (r *Router) embedding(req EmbedRequest) (*embedding, error) {
 		return nil, growth.InvalidField(op, "input", "a text is empty, and an empty text has no vector")
 	}
 	return &embedding{
-		r: r, req: req, from: from, slug: slug,
+		r: r, req: req, from: from, slug: slug, seen: make([]int64, len(req.Inputs)),
 		route: Route{
 			Candidates: []Candidate{{Family: "embedding", Provider: name, Slugs: []string{slug}}}, CallTimeout: embedTimeout, Timeout: embedTimeout,
 		},
@@ -118,6 +120,7 @@ func (e *embedding) recall(ctx context.Context) (missing []int) {
 			continue
 		}
 		kept, hit := e.r.cfg.Cache.Get(ctx, key)
+		e.seen[i] = kept.Seen
 		vector, whole := unpack(kept.Text)
 		if !hit || !whole {
 			missing = append(missing, i)
@@ -126,9 +129,19 @@ func (e *embedding) recall(ctx context.Context) (missing []int) {
 		}
 		e.out.Vectors[i], e.out.Simulated = vector, e.out.Simulated || kept.Simulated
 		e.out.Cached++
-		e.stats(func(s Stats) { s.Hit(e.req.Workspace, TaskEmbedding, kept.Cost) })
+		e.found(ctx, key, kept)
 	}
 	return missing
+}
+
+// found counts a vector out of the cache, and ties it to whom it is for.
+func (e *embedding) found(ctx context.Context, key cache.Key, kept cache.Entry) {
+	e.stats(func(s Stats) {
+		s.Hit(e.req.Workspace, TaskEmbedding, growth.CacheHit{As: CachedExact, Saved: kept.Cost, Bytes: len(kept.Text), Age: max(time.Since(kept.At), 0)})
+	})
+	if e.req.Job != "" || e.req.Lead != "" {
+		e.r.cfg.Cache.Link(ctx, key, e.req.Job, e.req.Lead)
+	}
 }
 
 func (e *embedding) stats(tell func(Stats)) {
@@ -142,13 +155,11 @@ func (e *embedding) key(i int) (cache.Key, bool) {
 	if e.r.cfg.Cache == nil || e.req.Cache == CacheNone {
 		return cache.Key{}, false
 	}
-	key, err := cache.NewKey(e.req.Workspace, TaskEmbedding, struct {
-		Model      string
-		Dimensions int
-		Privacy    growth.PrivacyClass
-		Text       string
-	}{e.req.Model, e.req.Dimensions, e.req.Privacy, e.req.Inputs[i]})
-	return key, err == nil
+	b := binary.AppendVarint([]byte{keyVersion}, int64(e.req.Dimensions))
+	for _, text := range []string{e.req.Model, string(e.req.Privacy), e.req.Inputs[i]} {
+		b = appendText(b, text)
+	}
+	return cache.NewKey(e.req.Workspace, TaskEmbedding, b), true
 }
 
 // make asks for the vectors at the given places, as a walk over the one candidate that there is.
@@ -193,7 +204,7 @@ func (e *embedding) keep(ctx context.Context, at int, a Answer, shared int) {
 		return
 	}
 	entry := entryOf(a)
-	entry.Text = pack(e.out.Vectors[at])
+	entry.Text, entry.Seen, entry.Job, entry.Lead = pack(e.out.Vectors[at]), e.seen[at], e.req.Job, e.req.Lead
 	if shared > 1 {
 		entry.Cost = growth.UnknownMoney("USD") // nobody said what one text of several has cost
 	}

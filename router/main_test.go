@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 	"go.uber.org/goleak"
 
@@ -138,15 +139,19 @@ func (b *book) rows() []growth.Call {
 type counted struct {
 	mu           sync.Mutex
 	hits, misses int
+	near         int // of the hits
 	saved        decimal.Decimal
 }
 
-func (c *counted) Hit(_ growth.WorkspaceID, _ growth.TaskType, saved growth.Money) {
+func (c *counted) Hit(_ growth.WorkspaceID, _ growth.TaskType, hit growth.CacheHit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hits++
-	if saved.USD != nil {
-		c.saved = c.saved.Add(*saved.USD)
+	if hit.As == growth.CachedNear {
+		c.near++
+	}
+	if hit.Saved.USD != nil {
+		c.saved = c.saved.Add(*hit.Saved.USD)
 	}
 }
 
@@ -159,9 +164,10 @@ func (c *counted) Miss(growth.WorkspaceID, growth.TaskType) {
 // chain is a router over three fakes, each with one family of two models: a/1, a/2, b/1, b/2, c/1, c/2.
 type chain struct {
 	*router.Router
-	a, b, c *fake
-	book    *book
-	stats   *counted
+	a, b, c   *fake
+	book      *book
+	stats     *counted
+	cooldowns *quota.Cooldowns
 }
 
 // newChain makes a router without a cache; change shapes its configuration.
@@ -170,6 +176,7 @@ func newChain(t testing.TB, change ...func(*router.Config)) *chain {
 	ch := &chain{
 		a: &fake{name: "a", answer: says("from a")}, b: &fake{name: "b", answer: says("from b")},
 		c: &fake{name: "c", answer: says("from c"), local: true}, book: &book{}, stats: &counted{},
+		cooldowns: &quota.Cooldowns{},
 	}
 	routes := router.Routes{}
 	for _, task := range growth.TaskTypes() {
@@ -181,7 +188,7 @@ func newChain(t testing.TB, change ...func(*router.Config)) *chain {
 	}
 	cfg := router.Config{
 		Routes: routes, Providers: []router.Provider{ch.a, ch.b, ch.c}, Ledger: ch.book, Stats: ch.stats,
-		Breakers: breaker.New(breaker.Settings{}, t.Name(), routes.BreakerNames()...), Cooldowns: &quota.Cooldowns{},
+		Breakers: breaker.New(breaker.Settings{}, t.Name(), routes.BreakerNames()...), Cooldowns: ch.cooldowns,
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -193,12 +200,21 @@ func newChain(t testing.TB, change ...func(*router.Config)) *chain {
 // withCache gives the router a cache over a Redis of its own.
 func withCache(t testing.TB) func(*router.Config) {
 	t.Helper()
-	kept, err := cache.New(testenv.RedisClient(t))
+	return over(newCache(t, testenv.RedisClient(t)))
+}
+
+func over(kept *cache.Cache) func(*router.Config) {
+	return func(c *router.Config) { c.Cache = kept }
+}
+
+func newCache(t testing.TB, rdb redis.UniversalClient, s ...cache.Settings) *cache.Cache {
+	t.Helper()
+	kept, err := cache.New(rdb, s...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(kept.Close)
-	return func(c *router.Config) { c.Cache = kept }
+	return kept
 }
 
 const (

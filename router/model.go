@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	growth "github.com/zakibelm/astrogrowth"
 )
@@ -55,21 +54,12 @@ func (r *Router) slugs(provider string) []string {
 func (r *Router) listed(provider string) (slugs []string, read bool) {
 	r.catalogue.mu.RLock()
 	defer r.catalogue.mu.RUnlock()
-	list, read := r.catalogue.served[provider]
-	return slices.Collect(maps.Keys(list)), read
+	list, read := r.catalogue.lists[provider]
+	return slices.Collect(maps.Keys(list.models)), read
 }
 
-// Serves says whether a model can be asked for by name: its provider is configured, and its catalogue names it, or has
-// not been read. A suffix that chooses among a model's hosts is left to the provider.
+// Serves says whether a model can be asked for by name: its provider is configured and serves it as far as is known.
 func (r *Router) Serves(provider, slug string) bool {
 	p := r.providers[provider]
-	if p == nil || !p.Configured() || slug == "" || len(slug) > 200 {
-		return false
-	}
-	base := slug
-	if i := strings.LastIndexByte(slug, ':'); i > 0 {
-		base = slug[:i]
-	}
-	list, read := r.listed(provider)
-	return !read || slices.Contains(list, slug) || slices.Contains(list, base) || slices.Contains(list, slug+":latest")
+	return p != nil && p.Configured() && slug != "" && len(slug) <= 200 && r.catalogue.serves(provider, slug)
 }

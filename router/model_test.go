@@ -13,6 +13,7 @@ func TestServedNamesWhatCanBeAskedFor(t *testing.T) {
 	t.Parallel()
 	ch := newChain(t)
 	ch.a.served, ch.b.off = []providers.Model{{ID: "x/y"}, {ID: "z:latest"}}, true
+	ch.c.served = []providers.Model{{ID: "1"}, {ID: "2"}}
 	if diff := cmp.Diff([]string{"a/1", "a/2", "c/1", "c/2"}, names(ch.Served())); diff != "" {
 		t.Errorf("before the catalogues are read (-want +got):\n%s", diff)
 	}

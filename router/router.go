@@ -41,11 +41,14 @@ type Ledger interface {
 type Cache interface {
 	Get(ctx context.Context, k cache.Key) (cache.Entry, bool)
 	Put(ctx context.Context, k cache.Key, e cache.Entry, ttl time.Duration)
+	Peek(k cache.Key) (cache.Entry, bool)
+	Await(ctx context.Context, k cache.Key, patience time.Duration) (e cache.Entry, found bool, release func())
+	Link(ctx context.Context, k cache.Key, job growth.JobID, lead growth.LeadID)
 }
 
 // Stats hears what the cache did.
 type Stats interface {
-	Hit(ws growth.WorkspaceID, task growth.TaskType, saved growth.Money)
+	Hit(ws growth.WorkspaceID, task growth.TaskType, hit growth.CacheHit)
 	Miss(ws growth.WorkspaceID, task growth.TaskType)
 }
 
@@ -59,6 +62,7 @@ type Config struct {
 	Cache     Cache
 	Stats     Stats
 	CacheTTL  time.Duration // longest life of a direct call's answer; 0: the route's
+	Models    ModelBook     // nil: what is known of models ends with the process
 }
 
 // Router walks the routes. It is safe for use by many goroutines.
@@ -95,21 +99,12 @@ type Sampling struct {
 	Stop        []string
 }
 
-// CachePolicy says whether an answer may come from the cache and go into it.
-type CachePolicy uint8
-
-// The cache policies.
-const (
-	CacheNone  CachePolicy = iota // neither looked up nor kept
-	CacheExact                    // the same request, byte for byte
-	CacheFresh                    // not looked up, but kept: bypass_cache
-)
-
 // Request is one call of the chain.
 type Request struct {
 	Task       growth.TaskType
 	Workspace  growth.WorkspaceID
-	Job        growth.JobID // empty: a direct call
+	Job        growth.JobID  // empty: a direct call
+	Lead       growth.LeadID // whose data the request holds; its erasure takes the answer out of the cache
 	Step       string
 	Messages   []growth.Message
 	Sampling   Sampling
@@ -128,17 +123,9 @@ type Request struct {
 	via sender // another way to ask than by Complete; nil: none
 }
 
-// CachedAs says how an answer came out of the cache.
-type CachedAs string
-
-// The ways in which an answer can be cached.
-const (
-	CachedNo    CachedAs = "no"
-	CachedExact CachedAs = "exact"
-)
-
 // Answer is what the chain gives.
 type Answer struct {
+	Walk             growth.WalkID // groups the calls in the ledger; empty for a cached answer
 	Text             string
 	Provider         string
 	Model            string
@@ -148,12 +135,14 @@ type Answer struct {
 	Cached           CachedAs
 	Simulated        bool
 	Latency          time.Duration
+	CallID           growth.CallID // the ledger row of the request that made the text, long ago perhaps
 	FallbackAttempts int           // candidates before the one that answered
 	Calls            []growth.Call // every candidate of the walk, in order
 }
 
 // ChainError is the end of a walk that gave no answer.
 type ChainError struct {
+	Walk   growth.WalkID // groups the calls in the ledger
 	Fault  *growth.Error
 	Reason growth.WaitReason // what it would be worth waiting for; empty: nothing
 	Calls  []growth.Call
@@ -173,16 +162,24 @@ func (r *Router) Complete(ctx context.Context, req Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	keep := req.Cache != CacheNone && r.cfg.Cache != nil && route.keeps()
+	var key cache.Key
+	if keep {
+		key = keyOf(route, req)
+		if a, ok := r.recall(ctx, key, req, began); ok {
+			return a, nil
+		}
+	}
 	timeout := route.Timeout
 	if req.Timeout > 0 {
 		timeout = req.Timeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if req.Cache == CacheNone || r.cfg.Cache == nil {
+	if !keep {
 		return r.walk(ctx, route, req, began)
 	}
-	return r.cached(ctx, route, req, began)
+	return r.cached(ctx, route, req, key, began)
 }
 
 // Routes returns the routes that are in force.
@@ -223,115 +220,6 @@ func (r *Router) route(req Request) (Route, error) {
 	}
 	route.Candidates = only
 	return route, nil
-}
-
-// keyed is everything in a request that can change its answer.
-type keyed struct {
-	Messages []growth.Message
-	Sampling Sampling
-	Schema   json.RawMessage
-	Privacy  growth.PrivacyClass
-	Scope    string
-	Provider string
-	Model    string
-}
-
-func (r *Router) cached(ctx context.Context, route Route, req Request, began time.Time) (Answer, error) {
-	k := keyed{Messages: req.Messages, Sampling: req.Sampling, Schema: req.Schema, Privacy: req.Privacy, Scope: req.Scope}
-	if req.Force != nil {
-		k.Provider, k.Model = req.Force.Provider, req.Force.Model
-	}
-	key, err := cache.NewKey(req.Workspace, req.Task, k)
-	if err != nil {
-		return Answer{}, growth.Errorf(growth.Invalid, "router.Complete", "the request cannot be encoded")
-	}
-	if req.Cache == CacheFresh {
-		a, err := r.walk(ctx, route, req, began)
-		return r.keep(ctx, key, route, a, err)
-	}
-	if e, ok := r.cfg.Cache.Get(ctx, key); ok && (req.Accept == nil || req.Accept(e.Text) == nil) {
-		return r.hit(req, e, began), nil
-	}
-	// Equal requests in flight at once in this process are made once. The flight belongs to the first caller's context;
-	// when that caller leaves, the others make their own walk.
-	var ran atomic.Bool
-	flight := r.flights.DoChan(key.Digest, func() (v any, err error) {
-		defer func() { // a panic in the flight's own goroutine would end the process
-			if p := recover(); p != nil {
-				err = &growth.Error{Code: growth.Internal, Op: "router.Complete", Err: fmt.Errorf("panic in a call: %v", p)}
-			}
-		}()
-		ran.Store(true)
-		// Between this caller's look-up and its flight an equal one may have ended: look once more before paying.
-		if e, ok := r.cfg.Cache.Get(ctx, key); ok && (req.Accept == nil || req.Accept(e.Text) == nil) {
-			return r.hit(req, e, began), nil
-		}
-		if r.cfg.Stats != nil {
-			r.cfg.Stats.Miss(req.Workspace, req.Task)
-		}
-		a, err := r.walk(ctx, route, req, began)
-		return r.keep(ctx, key, route, a, err)
-	})
-	var res singleflight.Result
-	select {
-	case res = <-flight:
-	case <-ctx.Done():
-		if !ran.Load() { // somebody else's flight may take longer than this caller can wait
-			w := &walker{}
-			return Answer{}, w.end(w.ended(ctx))
-		}
-		res = <-flight // our own: it ends with our context
-	}
-	a, _ := res.Val.(Answer)
-	err = res.Err
-	switch {
-	case ran.Load():
-		return a, err
-	case err == nil:
-		return r.hit(req, entryOf(a), began), nil
-	case ctx.Err() == nil && (growth.CodeOf(err) == growth.Canceled || growth.CodeOf(err) == growth.Internal || brokeOff(err)): // its own trouble
-		return r.walk(ctx, route, req, began)
-	}
-	return a, err
-}
-
-func (r *Router) hit(req Request, e cache.Entry, began time.Time) Answer {
-	if r.cfg.Stats != nil {
-		r.cfg.Stats.Hit(req.Workspace, req.Task, e.Cost)
-	}
-	return Answer{
-		Text: e.Text, Provider: e.Provider, Model: e.Model, FinishReason: e.FinishReason, Usage: e.Usage,
-		Cost: growth.USD(noMoney, growth.CostReported), Cached: CachedExact, Simulated: e.Simulated, Latency: time.Since(began),
-	}
-}
-
-func entryOf(a Answer) cache.Entry {
-	return cache.Entry{
-		Text: a.Text, Provider: a.Provider, Model: a.Model, FinishReason: a.FinishReason, Usage: a.Usage, Cost: a.Cost,
-		Simulated: a.Simulated, At: time.Now().UTC(),
-	}
-}
-
-// keep puts an answer into the cache unless it was cut, or reached only because other candidates failed in this call:
-// a worse model's answer must not stand in for the better one after that has recovered.
-func (r *Router) keep(ctx context.Context, key cache.Key, route Route, a Answer, err error) (Answer, error) {
-	if err != nil || a.FinishReason == "length" {
-		return a, err
-	}
-	for _, c := range a.Calls {
-		if c.Decision == growth.DecisionFailed && c.Code != growth.ModelGone.String() {
-			return a, nil
-		}
-		if c.Decision == growth.DecisionSkipped && c.Code != skipNotConfigured && c.Code != skipPrivacy && c.Code != skipModelGone {
-			return a, nil
-		}
-	}
-	ttl := route.CacheTTL
-	if r.cfg.CacheTTL > 0 {
-		ttl = min(ttl, r.cfg.CacheTTL)
-	}
-	r.cfg.Cache.Put(ctx, key, entryOf(a), ttl)
-	return a, nil
 }
 
 // String names a candidate as logs and pages do.

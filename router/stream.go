@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -101,14 +102,41 @@ func (r *Router) guarded(ctx context.Context, req Request) (a Answer, err error)
 	return r.Complete(ctx, req)
 }
 
-// untilLifted is context.WithTimeout whose limit can be lifted.
+// untilLifted is context.WithTimeout whose limit can be lifted once: maxStream stands from then on.
 func untilLifted(ctx context.Context, d time.Duration) (limited context.Context, lift, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	l := &liftable{Context: ctx}
 	timer := time.AfterFunc(d, func() { cancel(context.DeadlineExceeded) })
-	return ctx, func() { timer.Stop() }, func() {
+	l.until(d)
+	var once sync.Once
+	lift = func() {
+		once.Do(func() {
+			timer.Reset(maxStream)
+			l.until(maxStream)
+		})
+	}
+	return l, lift, func() {
 		timer.Stop()
 		cancel(nil)
 	}
+}
+
+// liftable tells the limit that holds now: a caller who waits for another's answer plans by it.
+type liftable struct {
+	context.Context
+
+	end atomic.Int64 // unix nanoseconds
+}
+
+func (l *liftable) until(d time.Duration) { l.end.Store(time.Now().Add(d).UnixNano()) }
+
+// Deadline is the limit that holds now.
+func (l *liftable) Deadline() (time.Time, bool) {
+	end := time.Unix(0, l.end.Load())
+	if outer, ok := l.Context.Deadline(); ok && outer.Before(end) {
+		return outer, true
+	}
+	return end, true
 }
 
 // follow passes a candidate's words on and returns its end.

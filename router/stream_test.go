@@ -455,6 +455,28 @@ func TestStreamThatDoesNotBeginEndsWithTheRoute(t *testing.T) {
 	})
 }
 
+// A caller who waits for another's answer is told the limit that holds, so that time is left for a walk of its own.
+func TestStreamTellsTheLimitThatHolds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var limits []time.Duration
+		ch := newTalker(t, func(ctx context.Context, yield func(providers.Chunk, error) bool) {
+			for range 2 {
+				end, _ := ctx.Deadline()
+				limits = append(limits, time.Until(end))
+				yield(providers.Chunk{Text: "word "}, nil)
+			}
+			yield(last("word word "), nil)
+		})
+		if h := listen(t.Context(), ch, ask()); h.err != nil {
+			t.Fatal(h.err)
+		}
+		if diff := cmp.Diff([]time.Duration{10 * time.Second, 15 * time.Minute}, limits); diff != "" {
+			t.Errorf("limits (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // A slow consumer holds nobody up: callers who wait for the same answer get it.
 func TestStreamOfASlowConsumerHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
@@ -525,3 +547,10 @@ type emptyCache struct{}
 
 func (emptyCache) Get(context.Context, cache.Key) (cache.Entry, bool)         { return cache.Entry{}, false }
 func (emptyCache) Put(context.Context, cache.Key, cache.Entry, time.Duration) {}
+func (emptyCache) Peek(cache.Key) (cache.Entry, bool)                         { return cache.Entry{}, false }
+
+func (emptyCache) Link(context.Context, cache.Key, growth.JobID, growth.LeadID) {}
+
+func (emptyCache) Await(context.Context, cache.Key, time.Duration) (cache.Entry, bool, func()) {
+	return cache.Entry{}, false, func() {}
+}

@@ -19,12 +19,17 @@ const (
 	skipBreaker       = "breaker_open"
 	skipResting       = "cooling_down"
 	skipDeadline      = "deadline"
+	skipPaid          = "paid_denied"
 )
+
+// longestRest bounds how long a model that is unwell is left alone on its own word.
+const longestRest = 10 * time.Minute
 
 var noMoney = decimal.Zero
 
 // walker is one walk over the candidates of a route.
 type walker struct {
+	id     growth.WalkID
 	r      *Router
 	route  Route
 	req    Request
@@ -35,6 +40,7 @@ type walker struct {
 	last   error  // the last failure
 	at     int    // the candidate that is being tried
 	begun  bool   // a part of an answer was passed on: no other candidate may answer any more
+	passed string // the models of the present family that were passed by, and why
 }
 
 type wait struct {
@@ -43,18 +49,21 @@ type wait struct {
 }
 
 func (r *Router) walk(ctx context.Context, route Route, req Request, began time.Time) (Answer, error) {
-	w := &walker{r: r, route: route, req: req, ledger: req.Ledger, cost: growth.USD(noMoney, growth.CostReported)}
+	w := &walker{
+		id: growth.WalkID(growth.NewID()), r: r, route: route, req: req, ledger: req.Ledger, cost: growth.USD(noMoney, growth.CostReported),
+	}
 	if w.ledger == nil {
 		w.ledger = r.cfg.Ledger
 	}
-	for i, c := range route.Candidates {
+	for i, t := range r.plan(route) {
 		w.at = i
-		a, done, err := w.candidate(ctx, c)
+		a, done, err := w.candidate(ctx, t)
 		if err != nil {
 			return Answer{}, w.end(err)
 		}
 		if done {
-			a.FallbackAttempts, a.Calls, a.Cost, a.Latency = i, w.calls, w.cost, time.Since(began)
+			a.Walk, a.FallbackAttempts, a.Calls, a.Cost, a.Latency = w.id, i, w.calls, w.cost, time.Since(began)
+			a.CallID = w.calls[len(w.calls)-1].ID
 			return a, nil
 		}
 	}
@@ -62,30 +71,43 @@ func (r *Router) walk(ctx context.Context, route Route, req Request, began time.
 }
 
 // candidate tries one candidate with as many of its slugs as turn out to be gone. An error ends the walk.
-func (w *walker) candidate(ctx context.Context, c Candidate) (a Answer, done bool, err error) {
-	w.last = nil
+func (w *walker) candidate(ctx context.Context, c turn) (a Answer, done bool, err error) {
+	w.last, w.passed = nil, ""
 	p := w.r.providers[c.Provider]
 	switch {
 	case p == nil || !p.Configured():
-		w.skip(ctx, c.Provider, c.Slugs[0], skipNotConfigured, "")
+		w.skip(ctx, c.Provider, c.first(), skipNotConfigured, "")
 		return a, false, nil
 	case !allowed(p, w.req.Privacy):
-		w.skip(ctx, c.Provider, c.Slugs[0], skipPrivacy, "the privacy class "+string(w.req.Privacy)+" forbids this provider")
+		w.skip(ctx, c.Provider, c.first(), skipPrivacy, "the privacy class "+string(w.req.Privacy)+" forbids this provider")
+		return a, false, nil
+	case len(c.models) == 0:
+		w.skip(ctx, c.Provider, c.first(), skipPaid, "the route allows no paid model, and this family has no free one")
 		return a, false, nil
 	}
-	for _, slug := range c.Slugs {
-		if w.req.Force == nil && !w.r.catalogue.serves(c.Provider, slug) {
+	for _, slug := range c.models {
+		if state, _ := w.r.catalogue.state(c.Provider, slug); w.req.Force == nil && state != ModelServed && state != ModelAssumed {
+			w.pass(slug, string(state))
 			continue
 		}
 		a, done, err = w.model(ctx, p, slug)
 		if done || err != nil || growth.CodeOf(w.last) != growth.ModelGone {
 			return a, done, err
 		}
+		w.pass(slug, string(ModelGone))
 	}
 	if w.last == nil || growth.CodeOf(w.last) != growth.ModelGone {
-		w.skip(ctx, c.Provider, c.Slugs[0], skipModelGone, "the provider serves no model of the family "+c.Family)
+		w.skip(ctx, c.Provider, c.first(), skipModelGone, "the provider serves no model of the family "+c.Family+": "+w.passed)
 	}
 	return a, false, nil
+}
+
+// pass notes why a model of a family was not the one to ask.
+func (w *walker) pass(slug, why string) {
+	if w.passed != "" {
+		w.passed += ", "
+	}
+	w.passed += slug + " (" + why + ")"
 }
 
 func allowed(p Provider, class growth.PrivacyClass) bool {
@@ -149,12 +171,26 @@ func (w *walker) blame(p Provider, full string, err error) (failed string, exclu
 	}
 	e, ok := errors.AsType[*growth.Error](err)
 	switch {
-	case ok && e.Scope == growth.ScopeProvider:
+	case !ok || !speaks(e.Code):
+		return "", true
+	case e.Scope == growth.ScopeProvider:
 		return p.Name(), true
-	case ok && e.Scope == growth.ScopeModel:
+	case e.Scope == growth.ScopeModel:
 		return full, true
 	}
 	return "", true
+}
+
+// speaks says whether a fault may count against a breaker at all, whatever a provider's client says of its scope. Quota,
+// policy and the request's own faults never do: the next request may fare well.
+func speaks(code growth.Code) bool {
+	switch code {
+	case growth.KeyRejected, growth.Unavailable, growth.Malformed:
+		return true
+	case growth.Internal, growth.Invalid, growth.TooLarge, growth.NotFound, growth.Conflict, growth.Forbidden, growth.Unauthorized,
+		growth.TooLong, growth.Refused, growth.Uncertain, growth.Throttled, growth.Exhausted, growth.ModelGone, growth.Canceled:
+	}
+	return false
 }
 
 // judge turns the end of a call into the next move.
@@ -183,10 +219,15 @@ func (w *walker) judge(ctx context.Context, p Provider, full string, a Answer, e
 			reason = growth.WaitQuota
 		}
 		w.waits = append(w.waits, wait{until, reason})
+	case growth.Unavailable:
+		if d := min(growth.RetryAfterOf(err), longestRest); d > 0 { // a 503 that says when to come back
+			w.r.cfg.Cooldowns.Rest(full, growth.Throttled, d)
+			w.waits = append(w.waits, wait{time.Now().Add(d), growth.WaitRateLimited})
+		}
 	case growth.ModelGone:
-		w.r.catalogue.gone(p.Name(), full[len(p.Name())+1:])
+		w.r.takeOut(p.Name(), full[len(p.Name())+1:])
 	case growth.Internal, growth.NotFound, growth.Conflict, growth.Forbidden, growth.Unauthorized, growth.TooLong,
-		growth.KeyRejected, growth.Refused, growth.Uncertain, growth.Malformed, growth.Unavailable:
+		growth.KeyRejected, growth.Refused, growth.Uncertain, growth.Malformed:
 	}
 	if w.begun {
 		w.stop()
@@ -220,19 +261,24 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 	row := growth.Call{
 		ID: growth.CallID(growth.NewID()), Workspace: w.req.Workspace, JobID: w.req.Job, Step: w.req.Step, Task: w.req.Task,
 		Provider: p.Name(), Model: slug, Status: growth.CallStarted, Cost: growth.UnknownMoney("USD"), StartedAt: time.Now().UTC(),
+		WalkID: w.id,
 	}
 	if err := w.ledger.Start(ctx, row); err != nil {
 		return Answer{}, &ledgerError{err}
 	}
-	resp, err := w.send(ctx, p, w.request(p.Name(), slug, messages))
+	sent := w.request(p.Name(), slug, messages)
+	resp, err := w.send(ctx, p, sent)
 	row.LatencyMS = time.Since(row.StartedAt).Milliseconds()
 	row.Usage, row.Generation, row.Simulated = resp.Usage, resp.Generation, resp.Simulated
 	row.Cost, row.Prices = w.r.costOf(p.Name(), slug, resp, err)
 	text := resp.Text
 	if err == nil {
-		text, err = w.accept(resp)
+		text, err = w.accept(resp, sent.MaxTokens)
 	}
 	row.Status, row.Decision = growth.CallOK, growth.DecisionAnswered
+	if w.passed != "" {
+		row.Detail = "in place of " + w.passed
+	}
 	if err != nil {
 		row.Status, row.Decision, row.Code = growth.CallFailed, growth.DecisionFailed, growth.CodeOf(err).String()
 		row.Detail = detail(err)
@@ -249,7 +295,7 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 func (w *walker) request(provider, slug string, messages []growth.Message) providers.Request {
 	s := w.req.Sampling
 	out := providers.Request{
-		Model: slug, Messages: messages, Temperature: w.route.Temperature, TopP: s.TopP, MaxTokens: w.route.MaxTokens, Stop: s.Stop,
+		Model: slug, Messages: messages, Temperature: w.route.Temperature, TopP: w.route.TopP, MaxTokens: w.route.MaxTokens, Stop: w.route.Stop,
 		Schema: w.req.Schema, SchemaName: w.req.SchemaName, ZeroRetention: w.req.Privacy == growth.PrivacyZeroRetention, RequestID: w.req.RequestID,
 	}
 	if w.req.Schema != nil && !w.r.catalogue.structured(provider, slug) {
@@ -257,6 +303,12 @@ func (w *walker) request(provider, slug string, messages []growth.Message) provi
 	}
 	if s.Temperature != nil {
 		out.Temperature = s.Temperature
+	}
+	if s.TopP != nil {
+		out.TopP = s.TopP
+	}
+	if s.Stop != nil {
+		out.Stop = s.Stop
 	}
 	if s.MaxTokens > 0 {
 		out.MaxTokens = s.MaxTokens
@@ -317,7 +369,7 @@ func (w *walker) skip(ctx context.Context, provider, slug, code, why string) {
 	row := growth.Call{
 		ID: growth.CallID(growth.NewID()), Workspace: w.req.Workspace, JobID: w.req.Job, Step: w.req.Step, Task: w.req.Task,
 		Provider: provider, Model: slug, Code: code, Detail: why, Decision: growth.DecisionSkipped,
-		Cost: growth.USD(noMoney, growth.CostPriced), StartedAt: time.Now().UTC(),
+		Cost: growth.USD(noMoney, growth.CostPriced), StartedAt: time.Now().UTC(), WalkID: w.id,
 	}
 	w.calls = append(w.calls, row)
 	if code != skipNotConfigured { // says nothing that the configuration does not
@@ -338,14 +390,14 @@ func (w *walker) end(err error) error {
 	if !ok {
 		e = &growth.Error{Code: growth.Internal, Op: "router.Complete", Err: err}
 	}
-	return &ChainError{Fault: e, Calls: w.calls, Broken: w.begun}
+	return &ChainError{Walk: w.id, Fault: e, Calls: w.calls, Broken: w.begun}
 }
 
 // exhausted explains a walk in which no candidate answered. When some could not be had now, it says how long to wait
 // for the soonest; when every one that was asked refused for the same lasting reason, it says that.
 func (w *walker) exhausted(ctx context.Context) error {
 	e := &growth.Error{Code: growth.Unavailable, Op: "router.Complete", Message: "no candidate answered"}
-	out := &ChainError{Fault: e, Calls: w.calls}
+	out := &ChainError{Walk: w.id, Fault: e, Calls: w.calls}
 	var soonest wait
 	for _, x := range w.waits {
 		if soonest.until.IsZero() || x.until.Before(soonest.until) {

@@ -238,7 +238,7 @@ func TestScheduledJobsAreHandedOverWhenDue(t *testing.T) {
 		t.Errorf("state of the later job = %s; want scheduled", s)
 	}
 	var took []growth.JobID
-	_, next, err := b.s.HandOver(b.ctx, 10, func(due []store.Handover) []bool {
+	round, err := b.s.HandOver(b.ctx, room(10), func(due []store.Handover) []bool {
 		for _, d := range due {
 			took = append(took, d.ID)
 		}
@@ -248,7 +248,7 @@ func TestScheduledJobsAreHandedOverWhenDue(t *testing.T) {
 	if diff := cmp.Diff([]growth.JobID{past}, took); diff != "" {
 		t.Errorf("handed over (-want +got):\n%s", diff)
 	}
-	if d := time.Until(next); d < 29*time.Minute || d > 30*time.Minute {
+	if d := time.Until(round.Next); d < 29*time.Minute || d > 30*time.Minute {
 		t.Errorf("next is due in %v; want half an hour", d)
 	}
 	b.exec(`UPDATE jobs SET run_at = now() WHERE id = $1`, later)

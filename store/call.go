@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lib/pq"
 	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -37,11 +36,12 @@ type callRow struct {
 	Generation string              `db:"generation_id"`
 	Simulated  bool                `db:"simulated"`
 	StartedAt  time.Time           `db:"started_at"`
+	WalkID     sql.NullString      `db:"walk_id"`
 }
 
 const callColumns = `id, job_id, step, task_type, provider, model, status, code, detail, decision, prompt_tokens,
 	completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, price_version, wait_ms, latency_ms,
-	generation_id, simulated, started_at`
+	generation_id, simulated, started_at, walk_id`
 
 func (r callRow) call() growth.Call {
 	c := growth.Call{
@@ -52,7 +52,7 @@ func (r callRow) call() growth.Call {
 			CachedTokens: r.Cached, ReasoningTokens: r.Reasoning,
 		},
 		Cost: growth.UnknownMoney("USD"), Prices: r.Prices, WaitMS: r.WaitMS, LatencyMS: r.LatencyMS, Generation: r.Generation,
-		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(),
+		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(), WalkID: growth.WalkID(r.WalkID.String),
 	}
 	if r.Cost.Valid {
 		c.Cost = growth.USD(r.Cost.Decimal, r.Provenance)
@@ -66,6 +66,19 @@ func (sc Scoped) CallsOfJob(ctx context.Context, id growth.JobID) ([]growth.Call
 	if err := sc.s.db.SelectContext(ctx, &rows, `
 		SELECT `+callColumns+` FROM calls WHERE job_id = $1 AND workspace_id = $2 ORDER BY id LIMIT 500`, id, sc.ws); err != nil {
 		return nil, wrap("calls", err)
+	}
+	return calls(rows), nil
+}
+
+// CallsOfWalk lists the ledger rows of one walk over a route, oldest first, or a NotFound error.
+func (sc Scoped) CallsOfWalk(ctx context.Context, id growth.WalkID) ([]growth.Call, error) {
+	var rows []callRow
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT `+callColumns+` FROM calls WHERE walk_id = $1 AND workspace_id = $2 ORDER BY id LIMIT 500`, id, sc.ws); err != nil {
+		return nil, wrap("calls", err)
+	}
+	if len(rows) == 0 {
+		return nil, growth.Errorf(growth.NotFound, "calls", "there is no such walk")
 	}
 	return calls(rows), nil
 }
@@ -92,14 +105,66 @@ func calls(rows []callRow) []growth.Call {
 // StartCall commits the row of a request that is about to be sent. It must return before the connection is opened:
 // what is in flight when a process dies is then known. A worker that has lost its job is told so before it spends money.
 func (s *Store) StartCall(ctx context.Context, c growth.Call, fence int64) error {
-	return s.InTx(ctx, func(tx *Tx) error {
-		if c.JobID != "" {
-			if err := tx.fenced(ctx, c.JobID, fence); err != nil {
-				return err
-			}
+	if c.JobID != "" {
+		return s.deposit(ctx, deposit{id: c.JobID, fence: fence, calls: []growth.Call{c}})
+	}
+	return s.InTx(ctx, func(tx *Tx) error { return tx.SaveCalls(ctx, []growth.Call{c}, fence) })
+}
+
+// callRecord is a ledger row as statements read it.
+type callRecord struct {
+	ID         growth.CallID      `json:"id"`
+	Fence      int64              `json:"fence"`
+	Workspace  growth.WorkspaceID `json:"workspace_id"`
+	JobID      *growth.JobID      `json:"job_id"`
+	Step       string             `json:"step"`
+	Task       growth.TaskType    `json:"task_type"`
+	Provider   string             `json:"provider"`
+	Model      string             `json:"model"`
+	Status     growth.CallStatus  `json:"status"`
+	Code       string             `json:"code"`
+	Detail     string             `json:"detail"`
+	Decision   growth.Decision    `json:"decision"`
+	Prompt     int                `json:"prompt_tokens"`
+	Completion int                `json:"completion_tokens"`
+	Cached     int                `json:"cached_tokens"`
+	Reasoning  int                `json:"reasoning_tokens"`
+	Cost       *decimal.Decimal   `json:"cost_usd"`
+	Provenance growth.Provenance  `json:"provenance"`
+	WaitMS     int64              `json:"wait_ms"`
+	LatencyMS  int64              `json:"latency_ms"`
+	Generation string             `json:"generation_id"`
+	Simulated  bool               `json:"simulated"`
+	StartedAt  time.Time          `json:"started_at"`
+	Prices     string             `json:"price_version"`
+	WalkID     *growth.WalkID     `json:"walk_id"`
+}
+
+func callRecords(calls []growth.Call, fence int64) []callRecord {
+	out := make([]callRecord, len(calls))
+	for i, c := range calls {
+		r := callRecord{
+			ID: c.ID, Fence: fence, Workspace: c.Workspace, Step: c.Step, Task: c.Task, Provider: c.Provider, Model: c.Model,
+			Status: c.Status, Code: c.Code, Detail: strings.ReplaceAll(c.Detail, "\x00", ""), Decision: c.Decision,
+			Prompt: c.Usage.PromptTokens, Completion: c.Usage.CompletionTokens, Cached: c.Usage.CachedTokens,
+			Reasoning: c.Usage.ReasoningTokens, Provenance: growth.CostUnknown, WaitMS: c.WaitMS, LatencyMS: c.LatencyMS,
+			Generation: strings.ReplaceAll(c.Generation, "\x00", ""), Simulated: c.Simulated, StartedAt: c.StartedAt.UTC(), Prices: c.Prices,
 		}
-		return tx.SaveCalls(ctx, []growth.Call{c}, fence)
-	})
+		if c.JobID != "" {
+			r.JobID = &c.JobID
+		}
+		if c.WalkID != "" {
+			r.WalkID = &c.WalkID
+		}
+		if r.Status == "" {
+			r.Status = "skipped"
+		}
+		if c.Cost.USD != nil {
+			r.Cost, r.Provenance = c.Cost.USD, c.Cost.Provenance
+		}
+		out[i] = r
+	}
+	return out
 }
 
 // SaveCalls writes ledger rows, new ones or the ends of rows that were started. One statement, whatever their number.
@@ -108,56 +173,39 @@ func (tx *Tx) SaveCalls(ctx context.Context, calls []growth.Call, fence int64) e
 	if len(calls) == 0 {
 		return nil
 	}
-	n := len(calls)
-	ids, wss, jobs, steps, tasks := make([]string, n), make([]string, n), make([]sql.NullString, n), make([]string, n), make([]string, n)
-	provs, models, statuses, codes, details, decisions := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	pt, ct, cat, rt, waits, lats := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	costs, sources, prices := make([]sql.NullString, n), make([]string, n), make([]string, n)
-	gens, sims, starts := make([]string, n), make([]bool, n), make([]string, n)
-	for i, c := range calls {
-		ids[i], wss[i], jobs[i], steps[i], tasks[i] = string(c.ID), string(c.Workspace), nullString(string(c.JobID)), c.Step, string(c.Task)
-		provs[i], models[i], codes[i], decisions[i] = c.Provider, c.Model, c.Code, string(c.Decision)
-		details[i], gens[i] = strings.ReplaceAll(c.Detail, "\x00", ""), strings.ReplaceAll(c.Generation, "\x00", "")
-		statuses[i] = string(c.Status)
-		if c.Status == "" {
-			statuses[i] = "skipped"
-		}
-		pt[i], ct[i], cat[i], rt[i] = int64(c.Usage.PromptTokens), int64(c.Usage.CompletionTokens), int64(c.Usage.CachedTokens), int64(c.Usage.ReasoningTokens)
-		waits[i], lats[i], sims[i], prices[i] = c.WaitMS, c.LatencyMS, c.Simulated, c.Prices
-		starts[i], sources[i] = c.StartedAt.UTC().Format(time.RFC3339Nano), string(growth.CostUnknown)
-		if c.Cost.USD != nil {
-			costs[i], sources[i] = nullString(c.Cost.USD.String()), string(c.Cost.Provenance)
-		}
+	args, err := records(callRecords(calls, fence))
+	if err != nil {
+		return err
 	}
-	_, err := tx.tx.ExecContext(ctx, saveCallsQuery, fence,
-		pq.Array(ids), pq.Array(wss), pq.Array(jobs), pq.Array(steps), pq.Array(tasks), pq.Array(provs), pq.Array(models),
-		pq.Array(statuses), pq.Array(codes), pq.Array(details), pq.Array(decisions), pq.Array(pt), pq.Array(ct), pq.Array(cat),
-		pq.Array(rt), pq.Array(costs), pq.Array(sources), pq.Array(waits), pq.Array(lats), pq.Array(gens), pq.Array(sims),
-		pq.Array(starts), pq.Array(prices))
+	_, err = tx.tx.ExecContext(ctx, `
+		INSERT INTO calls (`+callInsertColumns+`) SELECT `+callRecordColumns+` FROM (`+callsFrom+`) c `+callConflict, args...)
 	return wrap("save calls", err)
 }
 
-const saveCallsQuery = `
-	INSERT INTO calls (fence, id, workspace_id, job_id, step, task_type, provider, model, status, code, detail, decision,
+// The parts of the statements that write ledger rows; their first argument is an array of callRecord.
+const (
+	callInsertColumns = `id, fence, workspace_id, job_id, step, task_type, provider, model, status, code, detail, decision,
 		prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, wait_ms, latency_ms,
-		generation_id, simulated, started_at, price_version)
-	SELECT $1::bigint, * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
-		$9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[], $15::int[], $16::int[],
-		$17::numeric[], $18::text[], $19::bigint[], $20::bigint[], $21::text[], $22::boolean[], $23::timestamptz[], $24::text[])
-	ON CONFLICT (id) DO UPDATE SET status = excluded.status, code = excluded.code, detail = excluded.detail,
-		decision = excluded.decision, prompt_tokens = excluded.prompt_tokens, model = excluded.model,
-		completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
-		reasoning_tokens = excluded.reasoning_tokens, cost_usd = excluded.cost_usd, provenance = excluded.provenance,
-		price_version = excluded.price_version,
-		latency_ms = excluded.latency_ms, generation_id = excluded.generation_id, simulated = excluded.simulated
-	WHERE calls.status IN ('started', 'unknown')`
-
-// orphanCalls marks the calls that were in flight when a job's worker died.
-func (tx *Tx) orphanCalls(ctx context.Context, job growth.JobID) error {
-	_, err := tx.tx.ExecContext(ctx, `
-		UPDATE calls SET status = 'unknown', code = 'worker_lost' WHERE job_id = $1 AND status = 'started'`, job)
-	return wrap("orphan calls", err)
-}
+		generation_id, simulated, started_at, price_version, walk_id`
+	callRecordColumns = `c.id, c.fence, c.workspace_id, c.job_id, c.step, c.task_type, c.provider, c.model, c.status, c.code,
+		c.detail, c.decision, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.reasoning_tokens, c.cost_usd,
+		c.provenance, c.wait_ms, c.latency_ms, c.generation_id, c.simulated, c.started_at, c.price_version,
+		c.walk_id`
+	callsFrom = `
+		SELECT * FROM json_to_recordset($1::json) AS c (id uuid, fence bigint, workspace_id uuid, job_id uuid, step text,
+			task_type text, provider text, model text, status text, code text, detail text, decision text, prompt_tokens int,
+			completion_tokens int, cached_tokens int, reasoning_tokens int, cost_usd numeric, provenance text, wait_ms bigint,
+			latency_ms bigint, generation_id text, simulated boolean, started_at timestamptz, price_version text,
+			walk_id uuid)`
+	callConflict = `
+		ON CONFLICT (id) DO UPDATE SET status = excluded.status, code = excluded.code, detail = excluded.detail,
+			decision = excluded.decision, prompt_tokens = excluded.prompt_tokens, model = excluded.model,
+			completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
+			reasoning_tokens = excluded.reasoning_tokens, cost_usd = excluded.cost_usd, provenance = excluded.provenance,
+			price_version = excluded.price_version,
+			latency_ms = excluded.latency_ms, generation_id = excluded.generation_id, simulated = excluded.simulated
+		WHERE calls.status IN ('started', 'unknown')`
+)
 
 // OrphanDirectCalls marks direct calls that have been open for longer than any deadline allows: their process died.
 func (s *Store) OrphanDirectCalls(ctx context.Context, age time.Duration) (int64, error) {
@@ -169,27 +217,4 @@ func (s *Store) OrphanDirectCalls(ctx context.Context, age time.Duration) (int64
 	}
 	n, err := res.RowsAffected()
 	return n, wrap("orphan direct calls", err)
-}
-
-// CacheCount is what the cache did for one workspace and task type since the last report.
-type CacheCount struct {
-	Workspace    growth.WorkspaceID
-	Task         growth.TaskType
-	Hits, Misses int64
-	SavedUSD     decimal.Decimal
-}
-
-// AddCacheCounts adds to the cache's statistics of today (UTC).
-func (s *Store) AddCacheCounts(ctx context.Context, counts []CacheCount) error {
-	for _, c := range counts {
-		if _, err := s.db.ExecContext(ctx, `
-			INSERT INTO cache_days AS d (workspace_id, day, task_type, hits, misses, saved_usd)
-			VALUES ($1, (now() AT TIME ZONE 'UTC')::date, $2, $3, $4, $5)
-			ON CONFLICT (workspace_id, day, task_type) DO UPDATE SET
-				hits = d.hits + excluded.hits, misses = d.misses + excluded.misses, saved_usd = d.saved_usd + excluded.saved_usd`,
-			c.Workspace, c.Task, c.Hits, c.Misses, c.SavedUSD); err != nil {
-			return wrap("cache counts", err)
-		}
-	}
-	return nil
 }

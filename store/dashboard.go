@@ -18,20 +18,20 @@ type ChainHealth struct {
 	Answered    int64           `db:"answered"`      // requests that a provider answered to our satisfaction
 	Minutes     int64           `db:"minutes"`       // minutes in which the chain had something to do
 	UpMinutes   int64           `db:"up_minutes"`    // those in which, or in the one after which, it answered
-	Failovers   int64           `db:"failovers"`     // walks of jobs in which a candidate failed or was barred by its breaker
+	Failovers   int64           `db:"failovers"`     // walks in which a candidate failed or was barred by its breaker
 	FailoversOK int64           `db:"failovers_ok"`  // those that another candidate answered
 	CostUSD     decimal.Decimal `db:"cost_usd"`      // what all requests cost, as far as it is known
 	Unknown     int64           `db:"unknown_costs"` // requests whose cost is not known
 }
 
-// ChainHealth returns the health of the chain since a moment. Requests of direct calls carry nothing that groups them
-// to walks, so failovers are counted for jobs alone. A minute without an answer that is followed by one with an answer
-// counts as up: the walk went over the minute's end.
+// ChainHealth returns the health of the chain since a moment. A minute without an answer that is followed by one with an
+// answer counts as up: the walk went over the minute's end. Rows from before walks had ids are grouped by the job's attempt
+// and step, and such rows of direct calls, which nothing groups, are no walk.
 func (sc Scoped) ChainHealth(ctx context.Context, since time.Time) (ChainHealth, error) {
 	var h ChainHealth
 	err := sc.s.db.GetContext(ctx, &h, `
 		WITH c AS MATERIALIZED (
-			SELECT id, job_id, fence, step, provider || '/' || model AS who, date_trunc('minute', started_at) AS minute,
+			SELECT id, coalesce(walk_id::text, job_id || ' ' || fence || ' ' || step) AS walk, provider || '/' || model AS who, date_trunc('minute', started_at) AS minute,
 				status <> 'skipped' AS sent, status <> 'skipped' AND cost_usd IS NULL AS unknown,
 				CASE WHEN status = 'skipped' THEN 0 ELSE cost_usd END AS cost_usd, decision = 'answered' AS answered,
 				decision = 'failed' AND code <> 'canceled' OR decision = 'skipped' AND code = 'breaker_open' AS lost
@@ -40,7 +40,7 @@ func (sc Scoped) ChainHealth(ctx context.Context, since time.Time) (ChainHealth,
 			SELECT minute, bool_or(answered) AS up FROM c WHERE answered OR lost GROUP BY minute
 		), w AS (
 			SELECT (array_agg(who ORDER BY id) FILTER (WHERE lost))[1] AS lost, (array_agg(who ORDER BY id) FILTER (WHERE answered))[1] AS won
-			FROM c WHERE job_id IS NOT NULL GROUP BY job_id, fence, step
+			FROM c WHERE walk IS NOT NULL GROUP BY walk
 		), f AS (
 			SELECT count(*) AS failovers, count(won) AS failovers_ok FROM w WHERE lost IS NOT NULL AND won IS DISTINCT FROM lost
 		), u AS (

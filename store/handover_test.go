@@ -44,21 +44,21 @@ func TestHandOverDoesNotLetABacklogStandBeforeOthers(t *testing.T) {
 	big.backlog(1000)
 	lone := small.accept()
 	got := big.handOver(50)
-	if of(got, big.ws.ID) != 50 || of(got, small.ws.ID) != 1 {
-		t.Fatalf("first round: %d of the backlog, %d of the other; want 50 and 1", of(got, big.ws.ID), of(got, small.ws.ID))
+	if of(got, big.ws.ID) != 25 || of(got, small.ws.ID) != 1 {
+		t.Fatalf("first round: %d of the backlog, %d of the other; want its half of the room and 1", of(got, big.ws.ID), of(got, small.ws.ID))
 	}
 	if i := slices.IndexFunc(got, func(h store.Handover) bool { return h.ID == lone }); i < 0 {
 		t.Error("the lone job is not in the first round")
 	}
-	if again := big.handOver(50); len(again) != 0 {
-		t.Errorf("%d more although the window is full", len(again))
+	if again := big.handOver(25); len(again) != 0 {
+		t.Errorf("%d more although the lane is full", len(again))
 	}
 	c := big.claim(got[0].ID)
 	if got[0].ID == lone {
 		c = big.claim(got[1].ID)
 	}
 	big.must(big.s.Finish(big.ctx, c.Job, c.Fence, store.Outcome{State: growth.JobSucceeded}))
-	if again := big.handOver(50); len(again) != 1 {
+	if again := big.handOver(25); len(again) != 1 {
 		t.Errorf("%d after one has ended; want 1", len(again))
 	}
 }
@@ -101,10 +101,10 @@ func TestHandOverKeepsWhatRedisDidNotTake(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	ids := b.backlog(3)
-	n, _, err := b.s.HandOver(b.ctx, 10, func([]store.Handover) []bool { return []bool{true, false, false} })
+	round, err := b.s.HandOver(b.ctx, room(10), func([]store.Handover) []bool { return []bool{true, false, false} })
 	b.must(err)
-	if n != 1 || !b.row(ids[0]).Dispatched || b.row(ids[1]).Dispatched {
-		t.Errorf("marked %d: %+v %+v", n, b.row(ids[0]), b.row(ids[1]))
+	if round.Marked != 1 || !round.Failed || !b.row(ids[0]).Dispatched || b.row(ids[1]).Dispatched {
+		t.Errorf("marked %d: %+v %+v", round.Marked, b.row(ids[0]), b.row(ids[1]))
 	}
 	if got := b.handOver(10); len(got) != 2 {
 		t.Errorf("%d in the second round; want the 2 that are left", len(got))
@@ -133,7 +133,7 @@ func TestRelaysShareTheWork(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for {
-				n, _, err := b.s.HandOver(t.Context(), 1000, func(due []store.Handover) []bool {
+				round, err := b.s.HandOver(t.Context(), room(1000), func(due []store.Handover) []bool {
 					mu.Lock()
 					defer mu.Unlock()
 					for _, d := range due {
@@ -144,7 +144,7 @@ func TestRelaysShareTheWork(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				if err != nil || n == 0 {
+				if err != nil || round.Marked == 0 {
 					return
 				}
 			}

@@ -22,6 +22,8 @@ type owned struct {
 	account  growth.Account
 	pub      growth.Publication
 	key      store.Key
+	schedule growth.ScheduleID
+	walk     growth.WalkID
 }
 
 func furnished(t *testing.T) owned {
@@ -35,7 +37,9 @@ func furnished(t *testing.T) owned {
 	put.Campaign = o.campaign.ID
 	o.lead = b.put(put)[0]
 	o.job = b.qualify(o.lead.Lead.ID, 50, "f1")
-	b.must(saveCall(b, ended(started(b, o.job), "0.5"), 0))
+	call := ended(started(b, o.job), "0.5")
+	o.walk = call.WalkID
+	b.must(saveCall(b, call, 0))
 	b.exec(`INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, 'one', '1', 1)`, o.job)
 	b.must(b.s.AddCacheCounts(b.ctx, []store.CacheCount{{Workspace: b.ws.ID, Task: growth.TaskSimple, Hits: 3}}))
 	o.content = b.create("Bonjour", growth.ContentInReview)
@@ -47,6 +51,10 @@ func furnished(t *testing.T) owned {
 	o.pub = b.publication(p.p.ID)
 	o.key, err = b.s.AddKey(b.ctx, store.Key{Workspace: b.ws.ID, Name: "k", Prefix: "ag_", Scopes: []string{"read"}}, []byte("hash"))
 	b.must(err)
+	s := b.schedule(func(s *growth.Schedule) { s.Name, s.Enabled = "weekly", false })
+	_, err = b.sc.RunSchedule(b.ctx, s.ID, "x", "", func(growth.Schedule) error { return nil })
+	b.must(err)
+	o.schedule = s.ID
 	return o
 }
 
@@ -70,6 +78,10 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"CancelJob":  func(sc store.Scoped, o owned) (any, bool) { _, err := sc.CancelJob(o.ctx, o.job); return absent(err) },
 	"RetryJob":   func(sc store.Scoped, o owned) (any, bool) { return absent(sc.RetryJob(o.ctx, o.job)) },
 	"CallsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CallsOfJob(o.ctx, o.job)) },
+	"CallsOfWalk": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.CallsOfWalk(o.ctx, o.walk)
+		return absent(err)
+	},
 	"StepsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.StepsOfJob(o.ctx, o.job)) },
 	"Calls":      func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Calls(o.ctx, store.Page{})) },
 	"LearnCost": func(sc store.Scoped, o owned) (any, bool) {
@@ -101,6 +113,11 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"RetryAll": func(sc store.Scoped, o owned) (any, bool) {
 		n, err := sc.RetryAll(o.ctx, store.JobFilter{}, 200)
 		return n, err == nil && n == 0
+	},
+	"CacheDays": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CacheDays(o.ctx, time.Time{})) },
+	"AddFeedback": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.AddFeedback(o.ctx, store.Feedback{Job: o.job})
+		return absent(err)
 	},
 	"CountLeads":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountLeads(o.ctx)) },
 	"TallyCalls":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TallyCalls(o.ctx, time.Time{})) },
@@ -204,6 +221,30 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		other, err2 := sc.CallbackSecret(o.ctx)
 		return []any{err, err2}, err == nil && err2 == nil && len(other) == 32 && string(own) != string(other)
 	},
+	"Schedule": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Schedule(o.ctx, o.schedule)
+		return absent(err)
+	},
+	"Schedules": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Schedules(o.ctx, "weekly", store.Page{}))
+	},
+	"Ticks": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Ticks(o.ctx, o.schedule, 10)) },
+	"TicksOf": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.TicksOf(o.ctx, []growth.ScheduleID{o.schedule}, 10))
+	},
+	"DeleteSchedule": func(sc store.Scoped, o owned) (any, bool) { return absent(sc.DeleteSchedule(o.ctx, o.schedule)) },
+	"UpdateSchedule": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.UpdateSchedule(o.ctx, o.schedule, func(s *growth.Schedule) error { s.Name = "mine"; return nil })
+		return absent(err)
+	},
+	"RunSchedule": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.RunSchedule(o.ctx, o.schedule, "them", "", func(growth.Schedule) error { return nil })
+		return absent(err)
+	},
+	"CreateSchedule": func(sc store.Scoped, o owned) (any, bool) {
+		s, err := sc.CreateSchedule(o.ctx, newSchedule(func(s *growth.Schedule) { s.Name = "weekly" }))
+		return err, err == nil && s.ID != o.schedule
+	},
 	// What writes: it may do its own thing, and must leave the other workspace's rows as they are (checked for all).
 	"SetSettings": func(sc store.Scoped, o owned) (any, bool) {
 		err := sc.SetSettings(o.ctx, growth.WorkspaceSettings{ICP: "mine"})
@@ -258,6 +299,7 @@ func (o owned) snapshot() map[string]string {
 	out := map[string]string{}
 	for _, table := range []string{
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
+		"schedules", "schedule_ticks",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

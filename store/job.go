@@ -383,7 +383,7 @@ func (sc Scoped) CancelJob(ctx context.Context, id growth.JobID) (growth.JobStat
 			return err
 		}
 		if state == growth.JobCanceled {
-			return tx.finished(ctx, sc.ws, id, "job.canceled")
+			return tx.canceled(ctx, sc.ws, id)
 		}
 		return nil
 	})
@@ -398,6 +398,18 @@ func (sc Scoped) CancelJob(ctx context.Context, id growth.JobID) (growth.JobStat
 		return "", growth.Errorf(growth.Conflict, "store.CancelJob", "the job has ended already: it is %s", j.State)
 	}
 	return state, wrap("cancel job", err)
+}
+
+// canceled records the end of a job that was canceled without running.
+func (tx *Tx) canceled(ctx context.Context, ws growth.WorkspaceID, id growth.JobID) error {
+	data, err := json.Marshal(map[string]any{"job_id": id})
+	if err != nil {
+		return wrap("canceled", err)
+	}
+	if err := tx.AddEvent(ctx, ws, id, NewEvent{Type: "job.canceled", Data: data}); err != nil {
+		return err
+	}
+	return tx.callBack(ctx, ws, id)
 }
 
 // RetryJob gives a failed or canceled job a new run of attempts.

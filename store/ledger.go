@@ -2,11 +2,9 @@ package store
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
 )
@@ -104,83 +102,5 @@ func (w *LedgerWriter) write(batch []growth.Call) {
 			return
 		}
 		time.Sleep(pause)
-	}
-}
-
-// CacheStats adds up what the cache does and writes it to the database now and then.
-type CacheStats struct {
-	store *Store
-	log   zerolog.Logger
-
-	mu     sync.Mutex
-	counts map[cacheGroup]*CacheCount
-}
-
-type cacheGroup struct {
-	ws   growth.WorkspaceID
-	task growth.TaskType
-}
-
-// NewCacheStats makes an empty tally.
-func NewCacheStats(s *Store, log zerolog.Logger) *CacheStats {
-	return &CacheStats{store: s, log: log, counts: map[cacheGroup]*CacheCount{}}
-}
-
-// Hit notes an answer from the cache and what it had cost when it was made.
-func (s *CacheStats) Hit(ws growth.WorkspaceID, task growth.TaskType, saved growth.Money) {
-	s.add(ws, task, func(c *CacheCount) {
-		c.Hits++
-		if saved.USD != nil {
-			c.SavedUSD = c.SavedUSD.Add(*saved.USD)
-		}
-	})
-}
-
-// Miss notes a look-up that found nothing.
-func (s *CacheStats) Miss(ws growth.WorkspaceID, task growth.TaskType) {
-	s.add(ws, task, func(c *CacheCount) { c.Misses++ })
-}
-
-func (s *CacheStats) add(ws growth.WorkspaceID, task growth.TaskType, f func(*CacheCount)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := cacheGroup{ws, task}
-	if s.counts[g] == nil {
-		s.counts[g] = &CacheCount{Workspace: ws, Task: task, SavedUSD: decimal.Zero}
-	}
-	f(s.counts[g])
-}
-
-// Run writes every second until ctx ends, and then what is left.
-func (s *CacheStats) Run(ctx context.Context) {
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			s.Flush(context.WithoutCancel(ctx))
-			return
-		case <-t.C:
-			s.Flush(ctx)
-		}
-	}
-}
-
-// Flush writes what has been counted. What cannot be written stays for the next time.
-func (s *CacheStats) Flush(ctx context.Context) {
-	s.mu.Lock()
-	counts := s.counts
-	s.counts = map[cacheGroup]*CacheCount{}
-	s.mu.Unlock()
-	for g, c := range counts {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := s.store.AddCacheCounts(ctx, []CacheCount{*c})
-		cancel()
-		if err != nil {
-			s.log.Warn().Err(err).Msg("cache counts not written yet")
-			s.add(g.ws, g.task, func(now *CacheCount) {
-				now.Hits, now.Misses, now.SavedUSD = now.Hits+c.Hits, now.Misses+c.Misses, now.SavedUSD.Add(c.SavedUSD)
-			})
-		}
 	}
 }

@@ -22,7 +22,7 @@ func started(b *bed, job growth.JobID) growth.Call {
 	return growth.Call{
 		ID: growth.CallID(growth.NewID()), Workspace: b.ws.ID, JobID: job, Step: "extract", Task: growth.TaskQualification,
 		Provider: "openrouter", Model: "m", Status: growth.CallStarted, Cost: growth.UnknownMoney("USD"),
-		StartedAt: time.Now().UTC().Truncate(time.Millisecond),
+		StartedAt: time.Now().UTC().Truncate(time.Millisecond), WalkID: growth.WalkID(growth.NewID()),
 	}
 }
 
@@ -257,8 +257,10 @@ func TestCacheStatsAddUpByDay(t *testing.T) {
 	b := newBed(t)
 	stats := store.NewCacheStats(b.s, zerolog.Nop())
 	for range 2 {
-		stats.Hit(b.ws.ID, growth.TaskSimple, growth.USD(decimal.RequireFromString("0.25"), growth.CostPriced))
-		stats.Hit(b.ws.ID, growth.TaskSimple, growth.UnknownMoney("USD"))
+		stats.Hit(b.ws.ID, growth.TaskSimple, growth.CacheHit{
+			As: growth.CachedNear, Saved: growth.USD(decimal.RequireFromString("0.25"), growth.CostPriced), Bytes: 100, Age: time.Second,
+		})
+		stats.Hit(b.ws.ID, growth.TaskSimple, growth.CacheHit{As: growth.CachedExact, Saved: growth.UnknownMoney("USD"), Bytes: 10, Age: 2 * time.Second})
 		stats.Miss(b.ws.ID, growth.TaskSimple)
 		stats.Miss(b.ws.ID, growth.TaskAnalysis)
 		stats.Flush(b.ctx)
@@ -268,6 +270,36 @@ func TestCacheStatsAddUpByDay(t *testing.T) {
 	got := fmt.Sprintf("%d hits, %d misses, saved %s", days[0].Hits, days[0].Misses, days[0].SavedUSD)
 	if len(days) != 1 || got != "4 hits, 4 misses, saved 0.5" {
 		t.Errorf("%d days, today %s", len(days), got)
+	}
+	counts, err := b.sc.CacheDays(b.ctx, time.Now())
+	b.must(err)
+	if len(counts) != 2 || counts[0].Task != growth.TaskAnalysis || counts[0].Misses != 2 {
+		t.Fatalf("counts = %+v", counts)
+	}
+	c := counts[1]
+	got = fmt.Sprintf("%d hits, %d near, %d bytes, %d ms, %d unknown, saved %s", c.Hits, c.NearHits, c.Bytes, c.AgeMS, c.Unknown, c.SavedUSD)
+	if want := "4 hits, 2 near, 220 bytes, 6000 ms, 2 unknown, saved 0.5"; got != want {
+		t.Errorf("today %s; want %s", got, want)
+	}
+}
+
+func TestFeedbackIsAboutACallOrAJobOfTheWorkspace(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	call, job := started(b, ""), b.accept()
+	b.must(saveCall(b, call, 0))
+	for name, f := range map[string]store.Feedback{"a call": {Call: call.ID, WrongAnswer: true, Message: "no"}, "a job": {Job: job}} {
+		if id, err := b.sc.AddFeedback(b.ctx, f); err != nil || id == "" {
+			t.Errorf("%s: %q, %v", name, id, err)
+		}
+	}
+	_, err := b.sc.AddFeedback(b.ctx, store.Feedback{Call: growth.CallID(growth.NewID())})
+	wantCode(t, err, growth.NotFound)
+	b.exec(`UPDATE feedback SET created_at = now() - interval '100 days' WHERE job_id IS NULL`)
+	_, err = b.s.Purge(b.ctx, 90*24*time.Hour)
+	b.must(err)
+	if n := b.count(`SELECT count(*) FROM feedback`); n != 1 {
+		t.Errorf("%d left; want the new one", n)
 	}
 }
 

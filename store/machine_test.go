@@ -70,7 +70,7 @@ func TestNoSequenceLosesAJobOrDoesItTwice(t *testing.T) {
 func (m *machine) relay(rt *rapid.T) {
 	takes := rapid.Bool().Draw(rt, "redis takes")
 	commits := rapid.Bool().Draw(rt, "and the mark is committed")
-	_, _, err := m.s.HandOver(m.ctx, 2, func(due []store.Handover) []bool {
+	_, err := m.s.HandOver(m.ctx, room(2), func(due []store.Handover) []bool {
 		if !takes {
 			return make([]bool, len(due))
 		}

@@ -133,11 +133,16 @@ func (b *bed) expire(id growth.JobID) {
 	b.exec(`UPDATE jobs SET lease_until = now() - interval '1 second' WHERE id = $1`, id)
 }
 
-// handOver hands over everything that is due, as a relay whose Redis takes all.
+// room is a share that lets n tasks into each lane.
+func room(n int) func(string) store.Share {
+	return func(string) store.Share { return store.Share{Pending: n, Active: n, Unsettled: n} }
+}
+
+// handOver hands over everything that is due and has room, as a relay whose Redis takes all.
 func (b *bed) handOver(window int) []store.Handover {
 	b.tb.Helper()
 	var out []store.Handover
-	_, _, err := b.s.HandOver(b.ctx, window, func(due []store.Handover) []bool {
+	_, err := b.s.HandOver(b.ctx, room(window), func(due []store.Handover) []bool {
 		out = append(out, due...)
 		return all(len(due))
 	})

@@ -273,7 +273,7 @@ func (tx *Tx) publicationLost(ctx context.Context, job growth.Job) error {
 		return err
 	}
 	fault := &growth.JobError{Code: growth.Uncertain, Message: why}
-	if _, err := tx.finishJob(ctx, job, Outcome{State: growth.JobWaiting, Waiting: growth.WaitOutcomeUnknown, Err: fault}); err != nil {
+	if _, err := tx.finishJob(ctx, ending{job: job, Outcome: Outcome{State: growth.JobWaiting, Waiting: growth.WaitOutcomeUnknown, Err: fault}}); err != nil {
 		return err
 	}
 	data, err := json.Marshal(map[string]any{"job_id": job.ID})
@@ -342,9 +342,8 @@ func (sc Scoped) Settle(ctx context.Context, id growth.PublicationID, verdict Se
 
 func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, urn, url string) error {
 	var (
-		p     growth.Publication
-		o     Outcome
-		event = "job.succeeded"
+		p growth.Publication
+		o Outcome
 	)
 	switch verdict {
 	case SettlePublished:
@@ -361,11 +360,9 @@ func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, 
 		}
 		p = growth.Publication{State: growth.PublicationReady}
 		o = Outcome{State: growth.JobQueued, RunAt: time.Now().Add(-time.Second), Redeliver: true}
-		event = ""
 	case SettleDrop:
 		p = growth.Publication{State: growth.PublicationRejected, Error: "dropped by a person"}
 		o = Outcome{State: growth.JobFailed, Err: &growth.JobError{Code: growth.Canceled, Message: "dropped by a person"}}
-		event = "job.failed"
 	default:
 		return growth.InvalidField("store.Settle", "verdict", "use published, send_again or drop")
 	}
@@ -377,8 +374,9 @@ func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, 
 			return wrap("settle", err)
 		}
 	}
-	if _, err := tx.finishJob(ctx, job, o); err != nil || event == "" {
+	state, err := tx.finishJob(ctx, ending{job: job, Outcome: o})
+	if err != nil || !state.Final() {
 		return err
 	}
-	return tx.finished(ctx, job.Workspace, job.ID, event)
+	return tx.callBack(ctx, job.Workspace, job.ID)
 }

@@ -9,6 +9,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -20,39 +22,90 @@ import (
 	"github.com/zakibelm/astrogrowth/store/migrations"
 )
 
-// Store is a pool of connections to the database. It is safe for use by many goroutines.
+// Store is two pools of connections to the database. It is safe for use by many goroutines.
 type Store struct {
-	db *sqlx.DB
+	db         *sqlx.DB // for lists, sums and migrations: the planner decides by statistics
+	points     *sqlx.DB // for transactions, and for what runs for each job: rows by their keys; see pointSettings
+	statements *statements
+	claims     group[claimRequest, *Claimed]
+	beats      group[beat, beaten]
+	deposits   group[deposit, bool]
+	finishes   group[ending, growth.JobState]
 }
 
-// Options tune the pool; the zero value means the stated defaults.
+// Options tune the pools; the zero value means the stated defaults.
 type Options struct {
-	MaxConns int // open connections at most; default 16
+	MaxConns int // open connections at most, of each pool; default 10
 }
 
-// Open connects to the database at url (postgres://… or a lib/pq connection string) and checks that it answers.
-func Open(ctx context.Context, url string, o Options) (*Store, error) {
-	db, err := sqlx.Open("postgres", url)
+// pointSettings hold for the connections of transactions. Their statements find rows by keys, whatever the statistics
+// say: a table that was empty when a plan was made has millions of rows a day later, and a plan that reads all of it,
+// or that is made anew for each job, would then be what the product spends its time on. Plain index scans also clear
+// away the entries of dead rows, which the engine's short-lived states leave by the thousand.
+var pointSettings = []string{
+	"plan_cache_mode=force_generic_plan", "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "enable_bitmapscan=off",
+	"jit=off", // the costs of what is switched off would make every plan look worth compiling
+}
+
+// Open connects to the database at address (postgres://… or a lib/pq connection string) and checks that it answers.
+func Open(ctx context.Context, address string, o Options) (*Store, error) {
+	if o.MaxConns == 0 {
+		o.MaxConns = 10
+	}
+	db, err := pool(address, o)
+	if err != nil {
+		return nil, err
+	}
+	points, err := pool(with(address, pointSettings), o)
+	if err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	s := newStore(db, points)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := errors.Join(db.PingContext(ctx), points.PingContext(ctx)); err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("reach database: %w", err)
+	}
+	return s, nil
+}
+
+func pool(address string, o Options) (*sqlx.DB, error) {
+	db, err := sqlx.Open("postgres", address)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
-	}
-	if o.MaxConns == 0 {
-		o.MaxConns = 16
 	}
 	db.SetMaxOpenConns(o.MaxConns)
 	db.SetMaxIdleConns(o.MaxConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if err := db.PingContext(ctx); err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("reach database: %w", err)
+	return db, nil
+}
+
+// with adds settings to a connection string of either form.
+func with(address string, settings []string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "" {
+		return address + " " + strings.Join(settings, " ")
 	}
-	return &Store{db: db}, nil
+	q := u.Query()
+	for _, s := range settings {
+		name, value, _ := strings.Cut(s, "=")
+		q.Set(name, value)
+	}
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20")
+	return u.String()
+}
+
+func newStore(db, points *sqlx.DB) *Store {
+	s := &Store{db: db, points: points, statements: &statements{db: points}}
+	s.claims.run, s.beats.run, s.deposits.run = s.claimAll, s.beatAll, s.depositAll
+	s.finishes.run = func(ctx context.Context, es []ending) ([]growth.JobState, error) { return finishAll(ctx, s, es) }
+	return s
 }
 
 // Close ends every connection.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return errors.Join(s.db.Close(), s.points.Close()) }
 
 // Ping says whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
@@ -100,16 +153,17 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 
 // Tx is a transaction. Its methods are statements that belong together with others.
 type Tx struct {
-	tx *sqlx.Tx
+	tx         *sqlx.Tx
+	statements *statements
 }
 
 // InTx runs f in a transaction and commits it when f returns nil.
 func (s *Store) InTx(ctx context.Context, f func(*Tx) error) error {
-	tx, err := s.db.BeginTxx(ctx, nil)
+	tx, err := s.points.BeginTxx(ctx, nil)
 	if err != nil {
 		return wrap("begin", err)
 	}
-	if err := f(&Tx{tx: tx}); err != nil {
+	if err := f(&Tx{tx: tx, statements: s.statements}); err != nil {
 		_ = tx.Rollback() // the first error is the one that tells
 		return err
 	}
@@ -153,6 +207,9 @@ func (tx *Tx) lockNames(ctx context.Context, ws growth.WorkspaceID, names []stri
 			SELECT DISTINCT hashtextextended($1 || n, 1) AS h FROM unnest($2::text[]) AS n ORDER BY h) AS l`, string(ws), pq.Array(names))
 	return wrap("lock names", err)
 }
+
+// none says that a query found no row.
+func none(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
 func violates(err error, constraint string) bool {
 	pqErr, ok := errors.AsType[*pq.Error](err)

@@ -13,7 +13,7 @@ import (
 	"github.com/zakibelm/astrogrowth/tasks"
 )
 
-const benchConcurrency = 16
+const benchConcurrency = 128
 
 // finishLine is closed when n deliveries have been handled.
 type finishLine struct {
@@ -34,8 +34,10 @@ func (f *finishLine) cross() {
 
 // BenchmarkDurableJob runs jobs from their acceptance to their committed end: claim, two kept steps, finish. The work
 // itself is nothing. Hold it against BenchmarkBareAsynq of the same run.
-func BenchmarkDurableJob(b *testing.B) {
-	p := newPlant(b)
+func BenchmarkDurableJob(b *testing.B) { benchDurable(b, newPlant(b)) }
+
+func benchDurable(b *testing.B, p *plant) {
+	b.Helper()
 	step := func(context.Context) (int, error) { return 1, nil }
 	tasks.AddWorker[chore](p.runner, work(func(ctx context.Context, job *tasks.Job[chore]) error {
 		for _, name := range []string{"one", "two"} {
@@ -54,6 +56,7 @@ func BenchmarkDurableJob(b *testing.B) {
 	b.Cleanup(srv.Shutdown)
 	p.relays()
 	b.ResetTimer()
+	before := cpu(b)
 	for n := 0; n < b.N; n += 100 {
 		subs := make([]tasks.Submission, min(100, b.N-n))
 		for i := range subs {
@@ -64,6 +67,7 @@ func BenchmarkDurableJob(b *testing.B) {
 	}
 	<-line.done
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+	cpu(b).since(before).report(b)
 	b.StopTimer()
 	if n := p.count(`SELECT count(*) FROM jobs WHERE state <> 'succeeded'`); n != 0 {
 		b.Errorf("%d jobs are not done", n)
@@ -82,6 +86,7 @@ func BenchmarkBareAsynq(b *testing.B) {
 	client := asynq.NewClientFromRedisClient(rdb)
 	payload := []byte(`{"job_id":"` + growth.NewID() + `"}`)
 	b.ResetTimer()
+	before := cpu(b)
 	for range b.N {
 		if _, err := client.EnqueueContext(b.Context(), asynq.NewTask("bench", payload), asynq.Queue(maintenance), asynq.TaskID(growth.NewID())); err != nil {
 			b.Fatal(err)
@@ -89,4 +94,5 @@ func BenchmarkBareAsynq(b *testing.B) {
 	}
 	<-line.done
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+	cpu(b).since(before).report(b)
 }

@@ -157,7 +157,7 @@ func (w QualifyWorker) extract(ctx context.Context, job *Job[QualifyArgs], s sco
 		return extracted{}, err
 	}
 	a, err := w.Chain.Complete(ctx, router.Request{
-		Task: growth.TaskQualification, Workspace: job.Job.Workspace, Job: job.Job.ID, Step: "extract", Messages: messages,
+		Task: growth.TaskQualification, Workspace: job.Job.Workspace, Job: job.Job.ID, Lead: s.lead.ID, Step: "extract", Messages: messages,
 		Schema: lead.Schema(s.rubric), SchemaName: "extraction", Privacy: s.privacy, Cache: router.CacheExact,
 		Scope: s.rubric.ID() + " " + prompts.Qualification, Ledger: job.Ledger(), RequestID: job.Job.TraceID,
 		Accept: func(text string) error { return acceptExtraction(s.rubric, text, view) },

@@ -6,15 +6,10 @@ package tasks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
-	"github.com/rs/zerolog"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/store"
@@ -152,103 +147,3 @@ const (
 	headerTrace     = "trace-id"
 	headerWorkspace = "workspace-id"
 )
-
-// Relay hands accepted jobs to Redis. Every process has one; they share the work by locking rows.
-type Relay struct {
-	store  *store.Store
-	client *asynq.Client
-	log    zerolog.Logger
-	window int
-	wake   chan struct{}
-}
-
-// Window is how many unfinished tasks of one workspace lie in one lane of Redis; the rest waits in Postgres. A lane is
-// first in, first out, so this is also what a lone job of another workspace may find before it; and it bounds how many
-// jobs of one workspace and lane run at once, in all workers together.
-const Window = 128
-
-// relayIdle is how often a relay looks without having been woken: for jobs that another process accepted and could not
-// hand over.
-const relayIdle = time.Second
-
-// relayPause is the least time between two rounds: under load one round then serves many jobs.
-const relayPause = 5 * time.Millisecond
-
-// NewRelay makes a relay over its own go-redis client.
-func NewRelay(s *store.Store, rdb redis.UniversalClient, log zerolog.Logger) *Relay {
-	return &Relay{store: s, client: asynq.NewClientFromRedisClient(rdb), log: log, window: Window, wake: make(chan struct{}, 1)}
-}
-
-// Wake makes the relay look now.
-func (r *Relay) Wake() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Run hands jobs over until ctx ends.
-func (r *Relay) Run(ctx context.Context) {
-	failed := 0
-	for {
-		pause, began := relayIdle, time.Now()
-		n, next, err := r.store.HandOver(ctx, r.window, func(due []store.Handover) []bool { return r.send(ctx, due) })
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			failed++
-			if failed == 1 || failed%60 == 0 {
-				r.log.Warn().Err(err).Int("times", failed).Msg("hand-over failed")
-			}
-		case n > 0:
-			failed, pause = 0, 0
-		default:
-			failed = 0
-			if !next.IsZero() {
-				pause = min(pause, max(time.Until(next), 0)+time.Millisecond)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.wake:
-			if rest := relayPause - time.Since(began); n == 0 && rest > 0 {
-				time.Sleep(rest)
-			}
-		case <-time.After(pause):
-		}
-	}
-}
-
-// send enqueues what is due and says for each whether Redis has it. The first connection fault ends the round: the rest
-// would only wait for the same time-out.
-func (r *Relay) send(ctx context.Context, due []store.Handover) []bool {
-	taken := make([]bool, len(due))
-	for i, d := range due {
-		err := r.enqueue(ctx, d)
-		taken[i] = err == nil || errors.Is(err, asynq.ErrTaskIDConflict) || errors.Is(err, asynq.ErrDuplicateTask)
-		if !taken[i] {
-			r.log.Warn().Err(err).Str("job_id", string(d.ID)).Msg("redis did not take the job; it stays in the outbox")
-			return taken
-		}
-	}
-	return taken
-}
-
-func (r *Relay) enqueue(ctx context.Context, d store.Handover) error {
-	b, err := json.Marshal(payload{JobID: d.ID})
-	if err != nil {
-		return err
-	}
-	retries := max(d.MaxAttempts-d.Attempts-1, 0)
-	if d.Type == growth.JobLinkedInPublish {
-		retries = 0 // the queue never sends a post again
-	}
-	task := asynq.NewTaskWithHeaders(string(d.Type), b, map[string]string{headerTrace: d.TraceID, headerWorkspace: string(d.Workspace)})
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	_, err = r.client.EnqueueContext(ctx, task, asynq.TaskID(taskID(d.ID, d.Epoch)), asynq.Queue(d.Lane),
-		asynq.MaxRetry(retries), asynq.Timeout(time.Duration(d.TimeoutS)*time.Second+time.Minute))
-	return err
-}

@@ -27,7 +27,7 @@ const (
 //
 // The two forms with several hosts take tls=true; every form takes the options of go-redis (pool_size, read_timeout, …)
 // in its query. User name and password are those of the Redis servers. Errors never repeat the URL, which may hold a
-// password. No connection is opened yet.
+// password. Clients obey the deadlines of contexts, on a socket that says nothing too. No connection is opened yet.
 func Redis(rawURL string) (redis.UniversalClient, error) {
 	a, err := parseRedisAddress(rawURL)
 	if err != nil {
@@ -101,6 +101,7 @@ func (a redisAddress) single() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, optionError(a)
 	}
+	o.ContextTimeoutEnabled = true
 	return redis.NewClient(o), nil
 }
 
@@ -113,6 +114,7 @@ func (a redisAddress) socket() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, optionError(a)
 	}
+	o.ContextTimeoutEnabled = true
 	return redis.NewClient(o), nil
 }
 
@@ -136,6 +138,7 @@ func (a redisAddress) sentinel() (redis.UniversalClient, error) {
 	}
 	o.Username, o.Password = a.credentials()
 	o.SentinelUsername, o.SentinelPassword = sentinelUser, sentinelPassword
+	o.ContextTimeoutEnabled = true
 	return redis.NewFailoverClient(o), nil
 }
 
@@ -154,6 +157,7 @@ func (a redisAddress) cluster() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, optionError(a)
 	}
+	o.ContextTimeoutEnabled = true
 	return redis.NewClusterClient(o), nil
 }
 

@@ -3,7 +3,6 @@ package tasks_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -136,8 +135,8 @@ func TestJobOfADeadWorkerIsDoneByAnother(t *testing.T) {
 func TestRedisThatLostEverythingIsRepaired(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t).relays()
-	for i := range 30 {
-		p.enqueue(chore{fmt.Sprint(i)}, growth.JobOptions{})
+	for _, lane := range []growth.Priority{growth.PriorityHigh, growth.PriorityNormal, growth.PriorityLow} {
+		p.enqueue(chore{string(lane)}, growth.JobOptions{Priority: lane})
 	}
 	eventually(t, "all are in Redis", func() bool { return p.count(`SELECT count(*) FROM jobs WHERE dispatched_at IS NULL`) == 0 })
 	p.must(p.rdb.FlushDB(t.Context()).Err())
@@ -145,8 +144,8 @@ func TestRedisThatLostEverythingIsRepaired(t *testing.T) {
 	p.serves(growth.JobMaintenance)
 	p.must(p.recon.Compare(t.Context(), 0))
 	eventually(t, "all are done", func() bool { return p.count(`SELECT count(*) FROM jobs WHERE state <> 'succeeded'`) == 0 })
-	if jobs, effects := p.effects(); jobs != 30 || effects != 30 {
-		t.Errorf("%d jobs with %d effects; want 30", jobs, effects)
+	if jobs, effects := p.effects(); jobs != 3 || effects != 3 {
+		t.Errorf("%d jobs with %d effects; want 3", jobs, effects)
 	}
 	queues, err := p.inspect.Queues()
 	p.must(err)
@@ -219,13 +218,13 @@ func TestNotKnowingIsNotLosing(t *testing.T) {
 func TestCompareSparesWhatRedisHolds(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t).relays()
-	for range 5 {
-		p.enqueue(chore{}, growth.JobOptions{})
+	for _, lane := range []growth.Priority{growth.PriorityHigh, growth.PriorityNormal, growth.PriorityLow} {
+		p.enqueue(chore{}, growth.JobOptions{Priority: lane})
 	}
-	eventually(t, "all are in Redis", func() bool { return p.count(`SELECT count(*) FROM jobs WHERE dispatched_at IS NOT NULL`) == 5 })
+	eventually(t, "all are in Redis", func() bool { return p.count(`SELECT count(*) FROM jobs WHERE dispatched_at IS NOT NULL`) == 3 })
 	p.must(p.recon.Compare(t.Context(), 0))
-	if n := p.count(`SELECT count(*) FROM jobs WHERE epoch = 0`); n != 5 {
-		t.Errorf("%d of 5 were left alone", n)
+	if n := p.count(`SELECT count(*) FROM jobs WHERE epoch = 0`); n != 3 {
+		t.Errorf("%d of 3 were left alone", n)
 	}
 }
 

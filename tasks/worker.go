@@ -148,9 +148,10 @@ func (r *Runner) run(asynqCtx context.Context, claimed store.Claimed) error {
 		n := events.Notice{Workspace: c.Job.Workspace, JobID: c.Job.ID, Type: "job." + string(outcome.State)}
 		_ = events.Publish(context.WithoutCancel(ctx), r.notify, n) // who missed it looks again by itself
 	}
-	if outcome.Redeliver || outcome.State.Final() {
+	if outcome.Redeliver {
 		r.relay.Wake()
 	}
+	r.relay.Freed()
 	return reply
 }
 
@@ -379,13 +380,13 @@ func backoff(attempt int) time.Duration {
 // Group is an asynq server for one queue with its lanes, so that each queue has a concurrency of its own.
 type Group struct {
 	Queue       string
-	Concurrency int
+	Concurrency int // jobs of one workspace at once; a quarter more is kept free for the others
 }
 
 // Server builds the asynq server of a group.
 func Server(rdb redis.UniversalClient, g Group, log zerolog.Logger) *asynq.Server {
 	return asynq.NewServerFromRedisClient(rdb, asynq.Config{
-		Concurrency: g.Concurrency,
+		Concurrency: g.Concurrency + spareSlots(g.Concurrency),
 		Queues: map[string]int{
 			growth.Lane(g.Queue, growth.PriorityHigh): 6, g.Queue: 3, growth.Lane(g.Queue, growth.PriorityLow): 1,
 		},

@@ -14,8 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/config"
 	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/devstack"
@@ -241,8 +241,8 @@ func (d doctor) providers() []finding {
 	return out
 }
 
-// routes says what each route's candidates are as far as the file tells; the live catalogue is the running programs'.
-func (d doctor) routes() []finding {
+// routes says what each route's candidates mean now: as the API knows, else as the providers' lists say.
+func (d doctor) routes(ctx context.Context, s surroundings, f *apiFlags) []finding {
 	text, source, err := routesText(d.cfg)
 	if err != nil {
 		return []finding{failing("routes", err.Error(), "set ROUTES_FILE to a file that can be read")}
@@ -251,26 +251,44 @@ func (d doctor) routes() []finding {
 	if err != nil {
 		return []finding{failing("routes", source+": "+err.Error(), "begin anew with 'astrogrowth routes --default'")}
 	}
-	have := d.configured()
 	var out []finding
-	for _, task := range growth.TaskTypes() {
-		var chain []string
-		usable := 0
-		for _, c := range routes[task].Candidates {
-			word := c.Provider + "/" + c.Slugs[0]
-			if have[c.Provider] {
-				usable++
-			} else {
-				word += " (skipped)"
-			}
-			chain = append(chain, word)
-		}
-		name := "route " + string(task)
-		if usable == 0 {
-			out = append(out, failing(name, "no candidate has a configured provider: "+strings.Join(chain, ", "), "configure a provider of this route, or change it"))
-			continue
-		}
-		out = append(out, found(name, strings.Join(chain, ", then ")))
+	now := standingOf(ctx, s, f, d.cfg, routes)
+	for _, name := range now.Unread {
+		out = append(out, doubtful(name+" models", "the list of models could not be read", "check the address and the key, and that the provider can be reached from here"))
+	}
+	for _, r := range now.Routes {
+		out = append(out, routeFinding(r))
 	}
 	return out
+}
+
+// routeFinding words how one route stands.
+func routeFinding(r router.ResolvedRoute) finding {
+	name := "route " + string(r.Task)
+	var chain, ending []string
+	usable, keyed := 0, 0
+	for _, c := range r.Candidates {
+		if c.Status != "not_configured" {
+			keyed++
+		}
+		if c.Model == "" {
+			chain = append(chain, fmt.Sprintf("%s at %s (%s)", c.Family, c.Provider, reason(c)))
+			continue
+		}
+		usable++
+		chain = append(chain, c.Provider+"/"+c.Model)
+		if c.Expires != nil {
+			ending = append(ending, fmt.Sprintf("%s/%s ends on %s", c.Provider, c.Model, c.Expires.Format(time.DateOnly)))
+		}
+	}
+	detail := strings.Join(chain, ", then ")
+	switch {
+	case keyed == 0:
+		return failing(name, "no candidate has a configured provider: "+detail, "configure a provider of this route, or change it")
+	case usable == 0:
+		return failing(name, "no candidate can be asked: "+detail, "change the route's families: see 'astrogrowth routes'")
+	case len(ending) > 0:
+		return doubtful(name, strings.Join(ending, ", ")+": "+detail, "put a successor into the family before then")
+	}
+	return found(name, detail)
 }

@@ -104,7 +104,7 @@ func TestDoctorOnPortsAndPrograms(t *testing.T) {
 		{"api", checkFail, "is failing: redis timed out"},
 		{"ollama", checkOK, "configured"},
 		{"openrouter", checkWarn, "not configured"},
-		{"route simple", checkOK, "(skipped)"},
+		{"route simple", checkOK, "(skipped:"},
 		{"data", checkOK, "holds no database yet"},
 	} {
 		if f := found[tc.name]; f.Status != tc.status || !strings.Contains(f.Detail, tc.detail) {

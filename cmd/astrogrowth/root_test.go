@@ -53,7 +53,7 @@ func TestExitCodesAndMessages(t *testing.T) {
 
 func TestRoutesNamesTheLineAtFault(t *testing.T) {
 	t.Parallel()
-	own := runCLI(t, nil, "routes")
+	own := runCLI(t, nil, "routes", "--default")
 	broken := strings.Replace(own.out, "candidates: [", "candidates: [no-such-family, ", 1)
 	if broken == own.out {
 		t.Fatal("the built-in file has no such line any more")

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -12,12 +12,14 @@ import (
 )
 
 func routesCommand(s surroundings) *cobra.Command {
+	var f apiFlags
 	builtIn := false
 	cmd := &cobra.Command{
 		Use:   "routes",
-		Short: "Print the routes in force, and whether they are valid",
-		Long: "Prints the file that says which models are tried in which order: ROUTES_FILE, else the one that is built in. What\n" +
-			"is wrong with it is said on standard error, so 'astrogrowth routes --default > routes.yaml' begins a file of one's own.",
+		Short: "Print the routes in force, whether they are valid, and what they mean now",
+		Long: "Prints the file that says which models are tried in which order: ROUTES_FILE, else the one that is built in; behind\n" +
+			"it, as comments, which model each family means now and why. What is wrong with the file is said on standard error,\n" +
+			"so 'astrogrowth routes --default > routes.yaml' begins a file of one's own.",
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.config()
@@ -27,19 +29,51 @@ func routesCommand(s surroundings) *cobra.Command {
 			if builtIn {
 				cfg.RoutesFile = ""
 			}
-			return printRoutes(cmd, cfg)
+			text, source, err := routesText(cfg)
+			if err != nil {
+				return err
+			}
+			ask := func(routes router.Routes) standing { return standingOf(cmd.Context(), s, &f, cfg, routes) }
+			if builtIn {
+				ask = nil
+			}
+			if f.json {
+				return routesJSON(cmd, text, source, ask)
+			}
+			return printRoutes(cmd, text, source, ask)
 		},
 	}
-	cmd.Flags().BoolVar(&builtIn, "default", false, "print the built-in routes, whatever ROUTES_FILE says")
+	f.add(cmd)
+	cmd.Flags().BoolVar(&builtIn, "default", false, "print the built-in routes, whatever ROUTES_FILE says, and nothing else")
 	return cmd
 }
 
-func printRoutes(cmd *cobra.Command, cfg config.Config) error {
-	text, source, err := routesText(cfg)
-	if err != nil {
+// routesJSON prints what the routes mean now for programs; of a broken file what is wrong with it.
+func routesJSON(cmd *cobra.Command, text []byte, source string, ask func(router.Routes) standing) error {
+	out := struct {
+		File     string                `json:"file"`
+		Valid    bool                  `json:"valid"`
+		Problems []router.RouteProblem `json:"problems"`
+		standing
+	}{File: source, Problems: []router.RouteProblem{}}
+	routes, err := router.ParseRoutes(text)
+	if bad, ok := errors.AsType[*router.RouteFileError](err); ok {
+		out.Problems = bad.Problems
+	}
+	if out.Valid = err == nil; out.Valid && ask != nil {
+		out.standing = ask(routes)
+	}
+	if err := writeJSON(cmd.OutOrStdout(), out); err != nil {
 		return err
 	}
-	if _, err = cmd.OutOrStdout().Write(text); err != nil {
+	if !out.Valid {
+		return &codedError{code: exitPartial}
+	}
+	return nil
+}
+
+func printRoutes(cmd *cobra.Command, text []byte, source string, ask func(router.Routes) standing) error {
+	if _, err := cmd.OutOrStdout().Write(text); err != nil {
 		return fmt.Errorf("print the routes: %w", err)
 	}
 	routes, err := router.ParseRoutes(text)
@@ -50,6 +84,10 @@ func printRoutes(cmd *cobra.Command, cfg config.Config) error {
 	for _, task := range growth.TaskTypes() {
 		candidates += len(routes[task].Candidates)
 	}
+	if ask != nil {
+		say(cmd.OutOrStdout(), "")
+		ask(routes).write(cmd.OutOrStdout(), "# ")
+	}
 	say(cmd.ErrOrStderr(), "%s: valid, %s with %s", source, plural(len(routes), "route"), plural(candidates, "candidate"))
 	return nil
 }
@@ -59,7 +97,7 @@ func routesText(cfg config.Config) (text []byte, source string, err error) {
 	if cfg.RoutesFile == "" {
 		return router.DefaultRoutes, "the built-in routes", nil
 	}
-	text, err = os.ReadFile(cfg.RoutesFile)
+	text, err = router.ReadRouteFile(cfg.RoutesFile)
 	if err != nil {
 		return nil, "", fmt.Errorf("ROUTES_FILE: %w", err)
 	}

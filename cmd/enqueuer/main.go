@@ -34,6 +34,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	chain.Warm(ctx, 2*time.Second)
 	relay := tasks.NewRelay(b.Store, b.Redis, b.Log)
 	bus := &events.Bus{}
 	handler := api.New(api.Config{
@@ -48,6 +49,8 @@ func run(ctx context.Context) error {
 	wg.Go(func() { chain.Run(beside) })
 	wg.Go(func() { relay.Run(beside) })
 	wg.Go(func() { bus.Run(beside, b.Redis) })
+	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
+	wg.Go(func() { scheduler.Run(beside) })
 	err = serve(ctx, b, handler)
 	stop()
 	wg.Wait()

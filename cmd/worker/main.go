@@ -41,10 +41,10 @@ func run(ctx context.Context) error {
 	wg.Go(func() { chain.Run(beside) })
 	wg.Go(func() { relay.Run(beside) })
 	wg.Go(func() { reconciler.Run(beside) })
+	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
+	wg.Go(func() { scheduler.Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
-	warm, cancel := context.WithTimeout(ctx, 5*time.Second)
-	chain.Router.LearnCatalogues(warm)
-	cancel()
+	chain.Warm(ctx, 5*time.Second)
 	err = work(ctx, b, chain, relay)
 	stop()
 	wg.Wait()
@@ -88,6 +88,7 @@ func groups(concurrency int) []tasks.Group {
 		{Queue: growth.JobContentGeneration.Queue(), Concurrency: max(concurrency/4, 2)},
 		{Queue: growth.JobLinkedInPublish.Queue(), Concurrency: max(concurrency/4, 2)},
 		{Queue: growth.JobCallback.Queue(), Concurrency: max(concurrency/2, 2)},
+		{Queue: growth.JobMaintenance.Queue(), Concurrency: 1},
 	}
 }
 
@@ -99,6 +100,7 @@ func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wirin
 	tasks.AddWorker(r, tasks.PublishWorker{
 		Store: b.Store, LinkedIn: b.LinkedIn(), Open: b.Keyring.Open, Spacing: spacing, PerDay: perDay, Simulated: cfg.SimulatorWanted(),
 	})
+	tasks.AddWorker(r, tasks.MaintenanceWorker{Store: b.Store, Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour})
 	hosts := append([]string(nil), cfg.CallbackHosts...)
 	if !cfg.KeysRequired() {
 		hosts = append(hosts, "localhost", "127.0.0.1", "::1")

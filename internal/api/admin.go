@@ -24,7 +24,7 @@ func (a *api) admin(h huma.API) {
 	register(h, op(http.MethodGet, "/v1/analytics/forecast", "analytics", "What the chain will cost", auth.ScopeRead, 200), a.getForecast)
 	register(h, op(http.MethodGet, "/v1/analytics/breakers", "analytics", "The state of every circuit breaker", auth.ScopeRead, 200), a.getBreakers)
 	register(h, op(http.MethodPost, "/v1/breakers/reset", "analytics", "Close a circuit breaker, or all of them", auth.ScopeAdmin, 200), a.resetBreakers)
-	register(h, op(http.MethodPost, "/v1/cache/invalidate", "analytics", "Forget cached answers", auth.ScopeAdmin, 200), a.invalidateCache)
+	a.caching(h)
 }
 
 // Me is who a key is.
@@ -133,23 +133,4 @@ func (a *api) resetBreaker(ctx context.Context, name string) error {
 		return growth.Errorf(growth.NotFound, "api.resetBreaker", "there is no breaker with this name; see /v1/analytics/breakers")
 	}
 	return a.ResetBreaker(ctx, name)
-}
-
-type invalidateInput struct {
-	Body struct {
-		Pattern string `json:"pattern,omitempty" doc:"*, a task type, or llm:cache:<task type>:*; default: all"`
-	}
-}
-
-type invalidateOutput struct {
-	Body struct {
-		Invalidated int `json:"invalidated"`
-	}
-}
-
-func (a *api) invalidateCache(ctx context.Context, in *invalidateInput) (*invalidateOutput, error) {
-	n, err := a.Cache.Invalidate(ctx, who(ctx).Workspace, in.Body.Pattern)
-	out := &invalidateOutput{}
-	out.Body.Invalidated = n
-	return out, err
 }

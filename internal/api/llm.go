@@ -42,11 +42,13 @@ type Completion struct {
 	Usage            growth.Usage  `json:"usage"`
 	Cost             growth.Money  `json:"cost"`
 	Cached           string        `json:"cached" enum:"no,exact,near,semantic"`
+	CallID           growth.CallID `json:"call_id,omitempty" doc:"The call that made this answer, perhaps for an earlier request; name it in POST /v1/feedback"`
 	Simulated        bool          `json:"simulated"`
 	FinishReason     string        `json:"finish_reason"`
 	LatencyMS        int64         `json:"latency_ms"`
 	FallbackAttempts int           `json:"fallback_attempts"`
 	Calls            []growth.Call `json:"calls"`
+	WalkID           growth.WalkID `json:"walk_id,omitempty" doc:"Groups the calls; see /v1/walks/{id}. Absent in an answer from the cache"`
 }
 
 func (a *api) llm(h huma.API) {
@@ -75,13 +77,10 @@ func (a *api) complete(ctx context.Context, b CompleteBody) (Completion, error) 
 // request puts a direct call into the router's words.
 func (a *api) request(ctx context.Context, b CompleteBody) (router.Request, error) {
 	req := router.Request{
-		Task: b.TaskType, Workspace: who(ctx).Workspace, Messages: b.Messages, Cache: router.CacheExact, Schema: b.Schema, SchemaName: "answer",
+		Task: b.TaskType, Workspace: who(ctx).Workspace, Messages: b.Messages, Cache: router.DirectCache(b.Options.BypassCache), Schema: b.Schema, SchemaName: "answer",
 		Sampling:  router.Sampling{Temperature: b.Options.Temperature, TopP: b.Options.TopP, MaxTokens: b.Options.MaxTokens},
 		Timeout:   time.Duration(b.Options.TimeoutS) * time.Second,
 		RequestID: daemon.RequestID(ctx),
-	}
-	if b.Options.BypassCache {
-		req.Cache = router.CacheFresh
 	}
 	if b.Options.ForceProvider != "" || b.Options.ForceModel != "" {
 		req.Force = &growth.Call{Provider: b.Options.ForceProvider, Model: b.Options.ForceModel}
@@ -103,9 +102,9 @@ func (a *api) completion(ctx context.Context, ans router.Answer) Completion {
 		rate = decimal.Decimal{}
 	}
 	out := Completion{
-		Content: ans.Text, Provider: ans.Provider, Model: ans.Model, Usage: ans.Usage, Cost: a.money(ans.Cost, rate), Cached: string(ans.Cached),
+		Content: ans.Text, Provider: ans.Provider, Model: ans.Model, Usage: ans.Usage, Cost: a.money(ans.Cost, rate), Cached: string(ans.Cached), CallID: ans.CallID,
 		Simulated: ans.Simulated, FinishReason: ans.FinishReason, LatencyMS: ans.Latency.Milliseconds(), FallbackAttempts: ans.FallbackAttempts,
-		Calls: []growth.Call{},
+		Calls: []growth.Call{}, WalkID: ans.Walk,
 	}
 	for _, c := range ans.Calls {
 		c.Cost = a.money(c.Cost, rate)

@@ -83,13 +83,11 @@ func (a *api) chatRequest(r *http.Request, q ChatRequest) (router.Request, error
 	if err := q.check(); err != nil {
 		return router.Request{}, err
 	}
+	fresh := strings.Contains(strings.ToLower(r.Header.Get("Cache-Control")), "no-cache")
 	req := router.Request{
-		Task: model.task, Force: model.force, Workspace: who(r.Context()).Workspace, Cache: router.CacheExact, SchemaName: "answer",
+		Task: model.task, Force: model.force, Workspace: who(r.Context()).Workspace, Cache: router.DirectCache(fresh), SchemaName: "answer",
 		Sampling:  router.Sampling{Temperature: q.Temperature, TopP: q.TopP, MaxTokens: q.limit(), Stop: q.Stop},
 		RequestID: daemon.RequestID(r.Context()),
-	}
-	if strings.Contains(strings.ToLower(r.Header.Get("Cache-Control")), "no-cache") {
-		req.Cache = router.CacheFresh
 	}
 	if req.Messages, err = q.messages(); err != nil {
 		return req, err

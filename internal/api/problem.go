@@ -25,6 +25,7 @@ type Problem struct { //nolint:errname // RFC 9457's own word
 	Code    string        `json:"code" doc:"The failure taxonomy's name"`
 	Errors  []Fault       `json:"errors,omitempty" doc:"The fields at fault and what would be right"`
 	Calls   []growth.Call `json:"calls,omitempty" doc:"What every candidate of the chain did"`
+	WalkID  growth.WalkID `json:"walk_id,omitempty" doc:"Groups the calls; see /v1/walks/{id}"`
 
 	retryAfter int
 	cause      error
@@ -134,7 +135,7 @@ func problemOf(err error) *Problem {
 
 // chainProblem is how the end of a chain looks from outside: a provider's status never becomes ours.
 func chainProblem(p *Problem, chain *router.ChainError) *Problem {
-	p.Calls = chain.Calls
+	p.Calls, p.WalkID = chain.Calls, chain.Walk
 	switch chain.Fault.Code {
 	case growth.Invalid, growth.TooLarge, growth.TooLong, growth.Refused, growth.Canceled, growth.Internal:
 		return p

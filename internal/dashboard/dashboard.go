@@ -105,6 +105,10 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("POST /contents/{id}/reject", d.page(d.rejectContent))
 	mux.HandleFunc("GET /publications", d.page(d.listPublications))
 	mux.HandleFunc("POST /publications/{id}/settle", d.page(d.settlePublication))
+	mux.HandleFunc("GET /schedules", d.page(d.listSchedules))
+	mux.HandleFunc("POST /schedules/{id}/run", d.page(d.runSchedule))
+	mux.HandleFunc("POST /schedules/{id}/enable", d.page(d.enableSchedule))
+	mux.HandleFunc("POST /schedules/{id}/disable", d.page(d.disableSchedule))
 	mux.HandleFunc("POST /workspace", d.page(d.chooseWorkspace))
 	if d.cfg.Queues != nil {
 		mux.HandleFunc("/queues/", d.page(d.queues))

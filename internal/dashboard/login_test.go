@@ -46,7 +46,7 @@ func TestLogin(t *testing.T) {
 	t.Run("nothing without it", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, cfg)
-		for _, path := range []string{"/", "/jobs", "/leads", "/contents", "/publications", "/queues/", "/jobs/" + string(foreign), "/nowhere"} {
+		for _, path := range []string{"/", "/jobs", "/leads", "/contents", "/publications", "/schedules", "/queues/", "/jobs/" + string(foreign), "/nowhere"} {
 			a := s.get(path)
 			if a.status != http.StatusSeeOther || a.header.Get("Location") != "/login?next="+url.QueryEscape(path) {
 				t.Errorf("GET %s = %d to %q", path, a.status, a.header.Get("Location"))

@@ -31,7 +31,7 @@ type pages struct {
 }
 
 // pageNames are the files under templates that are pages; the others are parts of them.
-var pageNames = []string{"login", "overview", "jobs", "job", "leads", "lead", "contents", "publications", "fault"}
+var pageNames = []string{"login", "overview", "jobs", "job", "leads", "lead", "contents", "publications", "schedules", "fault"}
 
 func parsePages(fs files) (*pages, error) {
 	funcs := template.FuncMap{
@@ -210,7 +210,7 @@ func (d *Dashboard) failPage(w http.ResponseWriter, r *http.Request, status int,
 func backTo(path string) string {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
-	case "jobs", "leads", "contents", "publications":
+	case "jobs", "leads", "contents", "publications", "schedules":
 		return "/" + first
 	}
 	return "/"

@@ -51,7 +51,7 @@ func TestPagesAreStrictAndSelfContained(t *testing.T) {
 	d.content("Title", "Body")
 	lead := d.lead(growth.Lead{BusinessName: "Alpha"}, qualification(50, "medium"), []growth.Call{answered("ollama", "m", "0", 5)})
 	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug})
-	for _, path := range []string{"/", "/jobs", "/leads", "/leads/" + string(lead), "/contents", "/publications", "/nowhere"} {
+	for _, path := range []string{"/", "/jobs", "/leads", "/leads/" + string(lead), "/contents", "/publications", "/schedules", "/nowhere"} {
 		a := s.get(path)
 		if csp := a.header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.Contains(csp, "frame-ancestors 'none'") {
 			t.Errorf("%s: policy = %q", path, csp)

@@ -60,6 +60,8 @@ func TestEveryStateHasAWord(t *testing.T) {
 	for _, s := range publicationStates {
 		need("publication", string(s))
 	}
+	need("schedule", scheduleStates...)
+	need("tick", string(growth.TickEnqueued), string(growth.TickSkipped), string(growth.TickMissed))
 	need("priority", leadPriorities...)
 	need("decision", string(growth.DecisionAnswered), string(growth.DecisionFailed), string(growth.DecisionSkipped), string(growth.DecisionStopped))
 	for _, w := range []growth.WaitReason{

@@ -37,7 +37,42 @@ var idle struct {
 // Store returns a store over a migrated, empty database that no other test uses as long as tb runs.
 func Store(tb testing.TB) *store.Store {
 	tb.Helper()
-	server := Postgres(tb)
+	return storeOn(tb, Postgres(tb))
+}
+
+// DurableStore is Store on a server that waits for the disk at every commit, for benchmarks: it is slow to test with.
+func DurableStore(tb testing.TB) *store.Store {
+	tb.Helper()
+	server, err := suite(tb).durable()
+	if err != nil {
+		tb.Fatalf("no Postgres for the benchmark: %v", err)
+	}
+	name := "d_" + strings.ReplaceAll(growth.NewID(), "-", "")
+	if err := execute(server.URL(), `CREATE DATABASE `+name); err != nil {
+		tb.Fatalf("database for the benchmark: %v", err)
+	}
+	s, err := store.Open(tb.Context(), inDatabase(server.URL(), name), store.Options{})
+	if err != nil {
+		tb.Fatalf("open the benchmark's database: %v", err)
+	}
+	db, err := sql.Open("postgres", inDatabase(server.URL(), name))
+	if err != nil {
+		tb.Fatalf("open the benchmark's database: %v", err)
+	}
+	direct.Store(s, db)
+	tb.Cleanup(func() {
+		direct.Delete(s)
+		_, _ = s.Close(), db.Close()
+		_ = execute(server.URL(), `DROP DATABASE `+name+` WITH (FORCE)`) // the server ends with the run
+	})
+	if _, err := s.Migrate(tb.Context()); err != nil {
+		tb.Fatalf("migrate the benchmark's database: %v", err)
+	}
+	return s
+}
+
+func storeOn(tb testing.TB, server string) *store.Store {
+	tb.Helper()
 	name, err := database(tb, server)
 	if err != nil {
 		tb.Fatalf("database for the test: %v", err)

@@ -40,6 +40,7 @@ type Suite struct {
 
 	dir      func() (string, error) // all that the servers write
 	postgres func() (*devstack.Postgres, error)
+	durable  func() (*devstack.Postgres, error) // waits for the disk
 	redis    func() (*devstack.Redis, error)
 	numbers  chan int // the Redis databases that no test uses
 
@@ -63,7 +64,8 @@ func newSuite(m interface{ Run() int }) *Suite {
 		s.numbers <- n
 	}
 	s.dir = sync.OnceValues(s.makeDir)
-	s.postgres = sync.OnceValues(s.startPostgres)
+	s.postgres = sync.OnceValues(func() (*devstack.Postgres, error) { return s.startPostgres("", false) })
+	s.durable = sync.OnceValues(func() (*devstack.Postgres, error) { return s.startPostgres("durable", true) })
 	s.redis = sync.OnceValues(s.startRedis)
 	return s
 }
@@ -133,14 +135,20 @@ func sweep(dir string, before time.Time) {
 	}
 }
 
-func (s *Suite) startPostgres() (*devstack.Postgres, error) {
+func (s *Suite) startPostgres(below string, durable bool) (*devstack.Postgres, error) {
 	dir, err := s.dir()
 	if err != nil {
 		return nil, err
 	}
+	if below != "" {
+		dir = filepath.Join(dir, below)
+		if err := os.Mkdir(dir, 0o711); err != nil { //nolint:gosec // root's servers run under accounts that have to pass through it
+			return nil, fmt.Errorf("directory for the server: %w", err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	p, err := devstack.StartPostgres(ctx, devstack.Config{DataDir: dir})
+	p, err := devstack.StartPostgres(ctx, devstack.Config{DataDir: dir, Sync: durable})
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,6 @@ package wiring
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -11,7 +9,6 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/zakibelm/astrogrowth/internal/linkedin"
-	"github.com/zakibelm/astrogrowth/providers"
 	"github.com/zakibelm/astrogrowth/router"
 	"github.com/zakibelm/astrogrowth/router/breaker"
 	"github.com/zakibelm/astrogrowth/router/cache"
@@ -25,11 +22,12 @@ type Chain struct {
 	Ledger *store.LedgerWriter
 	stats  *store.CacheStats
 	base   *Base
+	file   routeFile
 }
 
 // Chain builds the router over the configured providers, or over the simulator.
 func (b *Base) Chain() (*Chain, error) {
-	routes, err := b.routes()
+	file, routes, err := b.routes()
 	if err != nil {
 		return nil, err
 	}
@@ -38,9 +36,10 @@ func (b *Base) Chain() (*Chain, error) {
 		return nil, err
 	}
 	b.closers = append(b.closers, func() error { kept.Close(); return nil })
-	c := &Chain{Cache: kept, Ledger: store.NewLedgerWriter(b.Store, b.Log), stats: store.NewCacheStats(b.Store, b.Log), base: b}
+	c := &Chain{Cache: kept, Ledger: store.NewLedgerWriter(b.Store, b.Log), stats: store.NewCacheStats(b.Store, b.Log), base: b, file: file}
 	c.Router = router.New(router.Config{
-		Routes: routes, Providers: b.providers(), Ledger: c.Ledger, Cache: kept, Stats: c.stats, CacheTTL: b.Config.CacheTTL.Duration(),
+		Routes: routes, Providers: Providers(b.Config), Ledger: c.Ledger, Cache: kept, Stats: c.stats, CacheTTL: b.Config.CacheTTL.Duration(),
+		Models: b.Store.ModelBook(sources(b.Config)),
 		Breakers: breaker.New(breaker.Settings{
 			Failures: b.Config.BreakerThreshold, Timeout: b.Config.BreakerTimeout.Duration(),
 		}, b.Process(), routes.BreakerNames()...),
@@ -57,6 +56,7 @@ func (c *Chain) Run(ctx context.Context) {
 	wg.Go(func() { c.Cache.Listen(ctx) })
 	wg.Go(func() { c.Router.Watch(ctx, c.base.Log) })
 	wg.Go(func() { c.Router.LearnCosts(ctx, c.base.Log) })
+	wg.Go(func() { c.followRoutes(ctx) })
 	wg.Go(func() {
 		c.Router.Breakers().Share(ctx, c.base.Redis, func(ch breaker.Change) {
 			c.base.Log.Warn().Str("breaker", ch.Name).Str("state", string(ch.State)).Time("until", ch.Until).Msg("breaker changed")
@@ -65,37 +65,10 @@ func (c *Chain) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-func (b *Base) routes() (router.Routes, error) {
-	src := router.DefaultRoutes
-	if b.Config.RoutesFile != "" {
-		var err error
-		if src, err = os.ReadFile(b.Config.RoutesFile); err != nil {
-			return nil, fmt.Errorf("ROUTES_FILE: %w", err)
-		}
-	}
-	return router.ParseRoutes(src)
-}
-
-// simulatorKey is the key that goes to the simulator, which takes any.
-const simulatorKey = "sim-key"
-
-func (b *Base) providers() []router.Provider {
-	cfg := b.Config
-	or := providers.Settings{BaseURL: cfg.OpenRouterBaseURL, Key: cfg.OpenRouterAPIKey.Reveal(), AppURL: cfg.AppURL, AppName: "AstroGrowth"}
-	hf := providers.Settings{BaseURL: cfg.HuggingFaceBaseURL, Key: cfg.HuggingFaceToken.Reveal()}
-	ol := providers.Settings{BaseURL: cfg.OllamaURL, MaxInFlight: 2}
-	if cfg.SimulatorWanted() {
-		or.BaseURL, or.Key = cfg.SimulatorURL+"/openrouter/api/v1", simulatorKey
-		hf.BaseURL, hf.Key = cfg.SimulatorURL+"/huggingface/v1", simulatorKey
-		ol.BaseURL = cfg.SimulatorURL + "/ollama"
-	}
-	return []router.Provider{providers.NewOpenRouter(or), providers.NewHuggingFace(hf), providers.NewOllama(ol)}
-}
-
 // EmbedModel is EMBED_MODEL with its provider; a name without one is a model of Ollama's.
 func (b *Base) EmbedModel() string {
 	name := b.Config.EmbedModel
-	for _, p := range b.providers() {
+	for _, p := range Providers(b.Config) {
 		if strings.HasPrefix(name, p.Name()+"/") {
 			return name
 		}

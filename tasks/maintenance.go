@@ -1,0 +1,83 @@
+package tasks
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/store"
+)
+
+// Upkeep is a kind of maintenance.
+type Upkeep string
+
+// UpkeepPurge deletes what is past its retention until nothing of it is left.
+const UpkeepPurge Upkeep = "purge"
+
+// upkeeps are the kinds that a MaintenanceWorker knows, each with its work.
+var upkeeps = map[Upkeep]func(MaintenanceWorker, context.Context) (any, error){
+	UpkeepPurge: MaintenanceWorker.purge,
+}
+
+// MaintenanceArgs ask for a piece of the installation's own upkeep.
+type MaintenanceArgs struct {
+	Kind Upkeep `json:"kind"`
+}
+
+// Type implements Args.
+func (MaintenanceArgs) Type() growth.JobType { return growth.JobMaintenance }
+
+// Validate implements Args.
+func (a MaintenanceArgs) Validate() error {
+	if _, known := upkeeps[a.Kind]; known {
+		return nil
+	}
+	var names []string
+	for k := range upkeeps {
+		names = append(names, string(k))
+	}
+	slices.Sort(names)
+	return growth.InvalidField("tasks.MaintenanceArgs", "kind", "use one of: %s", strings.Join(names, ", "))
+}
+
+// MaintenanceWorker does the installation's upkeep, when a schedule wants it.
+type MaintenanceWorker struct {
+	Store     *store.Store
+	Retention time.Duration // of finished jobs and events; 0: 90 days
+}
+
+// Work implements Worker.
+func (w MaintenanceWorker) Work(ctx context.Context, job *Job[MaintenanceArgs]) error {
+	if err := job.Args.Validate(); err != nil {
+		return err
+	}
+	result, err := upkeeps[job.Args.Kind](w, ctx)
+	if err != nil {
+		return err
+	}
+	return job.Complete(result, nil)
+}
+
+// purged is what a purge came to.
+type purged struct {
+	Deleted int64 `json:"deleted"`
+}
+
+// purge goes on where the reconciler does one bounded pass every ten minutes: a large backlog, at an hour that somebody
+// chose.
+func (w MaintenanceWorker) purge(ctx context.Context) (any, error) {
+	retention := w.Retention
+	if retention == 0 {
+		retention = 90 * 24 * time.Hour
+	}
+	var out purged
+	for {
+		n, err := w.Store.Purge(ctx, retention)
+		out.Deleted += n
+		if err != nil || n == 0 {
+			return out, err
+		}
+	}
+}
