@@ -82,7 +82,7 @@ func innerFault(f fault, r reply, now time.Time) *growth.Error {
 
 func (v verdict) explain(status int, f fault, h http.Header, now time.Time) *growth.Error {
 	e := v.fault("")
-	e.Err = &saying{status: status, kind: f.kind(), text: f.text}
+	e.Err = &saying{status: status, kind: f.kind(), text: f.text, tier: tierOf(f, h)}
 	if v.code == growth.Invalid {
 		e.Field = f.field()
 	}
@@ -91,6 +91,9 @@ func (v verdict) explain(status int, f fault, h http.Header, now time.Time) *gro
 	}
 	if v.code == growth.Exhausted && (freePerDay.MatchString(f.text) || e.RetryAfter == 0 && perDay.MatchString(f.text)) {
 		e.RetryAfter = untilMidnight(now)
+		if reset := resetWait(h.Get("X-Ratelimit-Reset"), now); reset > 0 {
+			e.RetryAfter = reset // which is the end of the day by the provider's clock
+		}
 	}
 	return e
 }

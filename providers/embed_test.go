@@ -134,19 +134,3 @@ func TestGenerationTellsWhatACutStreamCost(t *testing.T) {
 		t.Errorf("a page: %v", err)
 	}
 }
-
-func TestAccountTellsWhatTheKeyMayDo(t *testing.T) {
-	t.Parallel()
-	got, err := account(t, "GET /key", 200, `{"data":{"label":"sk-or-v1-abc","limit":10,"limit_remaining":7.5,"usage":2.5,"usage_daily":1,
-		"is_free_tier":true,"expires_at":"2027-01-01T00:00:00Z","rate_limit":{"requests":-1}}}`).Account(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !got.FreeTier || got.Limit.String() != "10" || got.LimitRemaining.String() != "7.5" || got.Usage.String() != "2.5" || got.Expires.Year() != 2027 {
-		t.Errorf("account = %+v", got)
-	}
-	uncapped, err := account(t, "GET /key", 200, `{"data":{"limit":null,"limit_remaining":null,"usage":0}}`).Account(t.Context())
-	if err != nil || uncapped.Limit != nil || uncapped.LimitRemaining != nil || uncapped.Usage == nil {
-		t.Errorf("without a limit: %+v, %v", uncapped, err)
-	}
-}

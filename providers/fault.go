@@ -189,6 +189,7 @@ type saying struct {
 	status int // 0: the fault came inside a 200
 	kind   string
 	text   string
+	tier   *Tier // nil: it is not about the free tier
 }
 
 // Error reads as "status 429: rate_limit_exceeded: text".

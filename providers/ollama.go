@@ -3,10 +3,12 @@ package providers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
 )
@@ -54,11 +56,13 @@ func (o *Ollama) Complete(ctx context.Context, req Request) (Response, error) {
 	if err != nil {
 		return Response{Model: req.Model}, &growth.Error{Code: growth.Invalid, Op: op, Message: "the request is not JSON"}
 	}
+	began := o.wire.now()
 	release, err := o.slot(ctx, op)
 	if err != nil {
 		return Response{Model: req.Model}, err
 	}
 	defer release()
+	waited := o.wire.now().Sub(began)
 	r, err := o.wire.send(ctx, message{
 		method: http.MethodPost, path: "/api/chat", body: body, requestID: req.RequestID, limit: maxAnswer,
 	})
@@ -68,7 +72,18 @@ func (o *Ollama) Complete(ctx context.Context, req Request) (Response, error) {
 			err = inner
 		}
 	}
-	return resp, o.wire.seal(op, err, req.Messages)
+	return resp, o.wire.seal(op, ownQueue(ctx, err, waited, r.latency), req.Messages)
+}
+
+// ownQueue takes the blame off a model that was given less time than our own queue had taken.
+func ownQueue(ctx context.Context, err error, waited, worked time.Duration) error {
+	e, ok := errors.AsType[*growth.Error](err)
+	if !ok || e.Code != growth.Unavailable || ctx.Err() == nil || waited <= worked {
+		return err
+	}
+	mild := *e
+	mild.Scope, mild.Message = growth.ScopeNone, "our own queue took too long"
+	return &mild
 }
 
 // slot waits until the server may be given one more request.

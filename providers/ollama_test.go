@@ -146,6 +146,31 @@ func TestWaitingForASlotObeysTheContext(t *testing.T) {
 	}
 }
 
+// A request that got its slot when its time was nearly over says nothing about the model; one that had its time does.
+func TestOllamaOwnQueueIsNotTheModelsFault(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	late := unwell.fault("the provider took too long")
+	for _, tc := range []struct {
+		name           string
+		ctx            context.Context
+		waited, worked time.Duration
+		want           growth.FaultScope
+	}{
+		{"waited longer than it worked", ended, 2 * time.Second, time.Second, growth.ScopeNone},
+		{"worked longer than it waited", ended, time.Second, 2 * time.Second, growth.ScopeModel},
+		{"failed with time left", t.Context(), 2 * time.Second, time.Second, growth.ScopeModel},
+	} {
+		if e := failure(t, ownQueue(tc.ctx, late, tc.waited, tc.worked)); e.Scope != tc.want {
+			t.Errorf("%s: scope %v, want %v", tc.name, e.Scope, tc.want)
+		}
+	}
+	if err := ownQueue(ended, nil, time.Hour, 0); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOllamaKnowsWhatIsLocal(t *testing.T) {
 	t.Parallel()
 	for url, local := range map[string]bool{

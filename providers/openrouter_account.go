@@ -4,112 +4,37 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
-	"time"
 
 	"github.com/shopspring/decimal"
-
-	growth "github.com/zakibelm/astrogrowth"
 )
 
-// Generation is OpenRouter's own account of one request, which outlives a stream that was cut.
-type Generation struct {
-	Model        string
-	CostUSD      *decimal.Decimal // nil: not said
-	Usage        growth.Usage
-	UsageKnown   bool
-	FinishReason string
-	Canceled     bool
-}
-
-// Generation looks up what a request has cost. Its account is stored a moment after the request has ended; until then,
-// and for an id that nobody knows, the error's code is NotFound.
-func (o *OpenRouter) Generation(ctx context.Context, id string) (Generation, error) {
-	const op = "openrouter.Generation"
-	if id == "" {
-		return Generation{}, growth.InvalidField(op, "id", "an id is needed")
-	}
-	var data struct {
-		Model      word            `json:"model"`
-		TotalCost  json.RawMessage `json:"total_cost"`
-		Prompt     number          `json:"native_tokens_prompt"`
-		Completion number          `json:"native_tokens_completion"`
-		Reasoning  number          `json:"native_tokens_reasoning"`
-		Cached     number          `json:"native_tokens_cached"`
-		Finish     word            `json:"finish_reason"`
-		Canceled   bool            `json:"cancelled"`
-		BYOK       bool            `json:"is_byok"`
-	}
-	if err := o.account(ctx, op, "/generation?id="+url.QueryEscape(id), &data); err != nil {
-		return Generation{}, err
-	}
-	g := Generation{
-		Model: string(data.Model), CostUSD: amount(data.TotalCost), UsageKnown: data.Prompt.known || data.Completion.known,
-		FinishReason: finishReasons[string(data.Finish)], Canceled: data.Canceled,
-		Usage: growth.Usage{
-			PromptTokens: data.Prompt.count(), CompletionTokens: data.Completion.count(),
-			TotalTokens:  data.Prompt.count() + data.Completion.count(),
-			CachedTokens: min(data.Cached.count(), data.Prompt.count()), ReasoningTokens: min(data.Reasoning.count(), data.Completion.count()),
-		},
-	}
-	if data.BYOK {
-		g.CostUSD = nil // the fee alone would look like the whole
-	}
-	return g, nil
-}
-
-// Account is what OpenRouter says of the key in use. Amounts are US dollars.
+// Account is what OpenRouter says of the account behind a key.
 type Account struct {
-	Label          string
-	FreeTier       bool             // no credits were ever bought: 50 free calls a day, not 1,000
-	Limit          *decimal.Decimal // nil: none
-	LimitRemaining *decimal.Decimal // nil: no limit
-	Usage          *decimal.Decimal
-	UsageDaily     *decimal.Decimal
-	UsageMonthly   *decimal.Decimal
-	Expires        time.Time // zero: never
+	FreeTier  bool             // it has never bought credits, so its free models have fewer calls a day
+	Remaining *decimal.Decimal // US dollars that the key may still spend; nil: it has no cap
 }
 
-// Account asks what the key in use may still do.
+// Account asks OpenRouter about the key in use. It costs nothing and counts against no limit.
 func (o *OpenRouter) Account(ctx context.Context) (Account, error) {
-	var data struct {
-		Label     word            `json:"label"`
-		FreeTier  bool            `json:"is_free_tier"`
-		Limit     json.RawMessage `json:"limit"`
-		Remaining json.RawMessage `json:"limit_remaining"`
-		Usage     json.RawMessage `json:"usage"`
-		Daily     json.RawMessage `json:"usage_daily"`
-		Monthly   json.RawMessage `json:"usage_monthly"`
-		Expires   word            `json:"expires_at"`
-	}
-	if err := o.account(ctx, "openrouter.Account", "/key", &data); err != nil {
-		return Account{}, err
-	}
-	return Account{
-		Label: string(data.Label), FreeTier: data.FreeTier, Limit: amount(data.Limit), LimitRemaining: amount(data.Remaining),
-		Usage: amount(data.Usage), UsageDaily: amount(data.Daily), UsageMonthly: amount(data.Monthly), Expires: moment(string(data.Expires)),
-	}, nil
-}
-
-// account reads the data of one of the side endpoints.
-func (o *OpenRouter) account(ctx context.Context, op, path string, data any) error {
+	const op = "openrouter.Account"
 	if !o.Configured() {
-		return notConfigured(op)
+		return Account{}, notConfigured(op)
 	}
-	r, err := o.wire.send(ctx, message{method: http.MethodGet, path: path, limit: 1 << 20})
-	switch {
-	case err != nil:
-	case r.status == http.StatusNotFound:
-		err = &growth.Error{Code: growth.NotFound, Message: "the provider knows nothing of it, or not yet"}
-	case !r.ok():
+	r, err := o.wire.send(ctx, message{method: http.MethodGet, path: "/key", limit: maxAnswer})
+	if err == nil && !r.ok() {
 		err = statusFault(r, o.wire.now())
-	default:
-		envelope := struct {
-			Data any `json:"data"`
-		}{data}
-		if json.Unmarshal(r.body, &envelope) != nil {
-			err = broken.fault("the answer is not readable")
-		}
 	}
-	return o.wire.seal(op, err, nil)
+	if err != nil {
+		return Account{}, o.wire.seal(op, err, nil)
+	}
+	var in struct {
+		Data *struct {
+			FreeTier  *bool           `json:"is_free_tier"`
+			Remaining json.RawMessage `json:"limit_remaining"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(r.body, &in) != nil || in.Data == nil || in.Data.FreeTier == nil {
+		return Account{}, o.wire.seal(op, broken.fault("the description of the key is not readable"), nil)
+	}
+	return Account{FreeTier: *in.Data.FreeTier, Remaining: amount(in.Data.Remaining)}, nil
 }

@@ -62,6 +62,7 @@ func (o *Ollama) Stream(ctx context.Context, req Request) iter.Seq2[Chunk, error
 			yield(unsent(req, err))
 			return
 		}
+		began := o.wire.now()
 		release, err := o.slot(ctx, op)
 		if err != nil {
 			yield(unsent(req, err))
@@ -71,7 +72,7 @@ func (o *Ollama) Stream(ctx context.Context, req Request) iter.Seq2[Chunk, error
 		body := ollamaBody(req)
 		body["stream"] = true
 		s := stream{
-			wire: o.wire, op: op, path: "/api/chat", req: req, body: body,
+			wire: o.wire, op: op, path: "/api/chat", req: req, body: body, waited: o.wire.now().Sub(began),
 			open: func(body io.Reader) func() ([]byte, error) { return newLines(body).next },
 			speech: func(r reply, resp *Response) speech {
 				return &ollamaSpeech{reply: r, resp: resp, now: o.wire.now}
@@ -102,6 +103,7 @@ type stream struct {
 	req      Request
 	body     map[string]any
 	idHeader string
+	waited   time.Duration // for a slot of our own
 
 	open   func(body io.Reader) func() ([]byte, error) // cuts a body into messages
 	speech func(r reply, resp *Response) speech
@@ -120,7 +122,7 @@ func (s *stream) run(ctx context.Context, yield func(Chunk, error) bool) {
 	if errors.Is(err, errConsumerLeft) {
 		return
 	}
-	yield(Chunk{Response: resp, Last: true}, s.wire.seal(s.op, err, s.req.Messages))
+	yield(Chunk{Response: resp, Last: true}, s.wire.seal(s.op, ownQueue(ctx, err, s.waited, resp.Latency), s.req.Messages))
 }
 
 // send makes the request and passes on what it says.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,7 +61,12 @@ func TestBreakerOfTheProviderBarsAllItsModels(t *testing.T) {
 	ch.a.will(fails(growth.KeyRejected, scope(growth.ScopeProvider)))
 	ch.gets(t)
 	ch.gets(t)
-	e := ch.refuses(t, func(r *router.Request) { r.Force = &growth.Call{Provider: "a", Model: "2"} })
+	forced := func(r *router.Request) { r.Force = &growth.Call{Provider: "a", Model: "2"} }
+	e := ch.refuses(t, forced) // nobody else can be asked, so one call is tried
+	if diff := cmp.Diff([]string{"a/2 skipped breaker_open", "a/2 failed key_rejected"}, trail(e.Calls)); diff != "" || e.Reason != growth.WaitBreakersOpen {
+		t.Errorf("reason %q, walk (-want +got):\n%s", e.Reason, diff)
+	}
+	e = ch.refuses(t, forced)
 	if diff := cmp.Diff([]string{"a/2 skipped breaker_open"}, trail(e.Calls)); diff != "" || e.Reason != growth.WaitBreakersOpen {
 		t.Errorf("reason %q, walk (-want +got):\n%s", e.Reason, diff)
 	}
@@ -104,6 +110,60 @@ func TestBreakerWithAllOpenIsWorthWaitingFor(t *testing.T) {
 	}
 	if e := ch.refuses(t); e.Reason != growth.WaitBreakersOpen || len(ch.a.requests()) != 1 {
 		t.Errorf("reason %q, %d requests; want to wait for the breakers", e.Reason, len(ch.a.requests()))
+	}
+}
+
+// When only breakers stand in the way, the last candidate is asked once; if it answers, so does the chain.
+func TestBreakerLastCandidateIsTriedOnceWhenAllAreOpen(t *testing.T) {
+	t.Parallel()
+	ch := newChain(t, breakers(breaker.Settings{Failures: 1}))
+	for _, f := range []*fake{ch.a, ch.b, ch.c} {
+		f.will(fails(growth.Unavailable))
+	}
+	_ = ch.refuses(t)
+	ch.c.will(says("from c"))
+	got := ch.gets(t)
+	want := []string{"a/1 skipped breaker_open", "b/1 skipped breaker_open", "c/1 skipped breaker_open", "c/1 answered"}
+	if diff := cmp.Diff(want, trail(got.Calls)); diff != "" || got.FallbackAttempts != 2 {
+		t.Errorf("fallbacks %d, walk (-want +got):\n%s", got.FallbackAttempts, diff)
+	}
+	if n := len(ch.a.requests()) + len(ch.b.requests()); n != 2 {
+		t.Errorf("the others were asked %d times; want once each, before they opened", n)
+	}
+}
+
+func TestBreakerLastCandidateIsTriedByOneCallerOfMany(t *testing.T) {
+	t.Parallel()
+	ch := newChain(t, breakers(breaker.Settings{Failures: 1}))
+	for _, f := range []*fake{ch.a, ch.b, ch.c} {
+		f.will(fails(growth.Unavailable))
+	}
+	_ = ch.refuses(t)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			_, err := ch.Complete(t.Context(), ask())
+			if e, ok := errors.AsType[*router.ChainError](err); !ok || e.Reason != growth.WaitBreakersOpen || e.Fault.RetryAfter < time.Second {
+				t.Errorf("%v; want to wait for the breakers", err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(ch.c.requests()); n != 2 {
+		t.Errorf("the last candidate was asked %d times; want once to open it and once in vain", n)
+	}
+}
+
+// What rests is not barred by breakers only: it has said itself when it can be asked.
+func TestBreakerLastCandidateIsLeftAloneWhenAnotherRests(t *testing.T) {
+	t.Parallel()
+	ch := newChain(t, breakers(breaker.Settings{Failures: 1}))
+	ch.a.will(fails(growth.Throttled, after(time.Hour), scope(growth.ScopeNone)))
+	ch.b.will(fails(growth.Unavailable))
+	ch.c.will(fails(growth.Unavailable))
+	_, _ = ch.refuses(t), ch.refuses(t)
+	if n := len(ch.c.requests()); n != 1 {
+		t.Errorf("the last candidate was asked %d times; want once", n)
 	}
 }
 

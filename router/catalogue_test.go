@@ -115,6 +115,7 @@ func TestModelThatNoRouteNamesIsNotNoted(t *testing.T) {
 	t.Parallel()
 	s := testenv.Store(t)
 	ch, _ := process(t, s.ModelBook(nil))
+	eventually(t, "the lists are read", func() bool { return resolved(ch).Status == "served" })
 	ch.a.will(func(ctx context.Context, req providers.Request) (providers.Response, error) {
 		return fails(growth.ModelGone)(ctx, req)
 	})

@@ -21,7 +21,10 @@ import (
 	"github.com/zakibelm/astrogrowth/router/quota"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(testenv.Around(m)) }
+func TestMain(m *testing.M) {
+	callerMain() // when this is a process that a test has started
+	goleak.VerifyTestMain(testenv.Around(m))
+}
 
 // answerer says what a model answers.
 type answerer func(ctx context.Context, req providers.Request) (providers.Response, error)

@@ -82,7 +82,7 @@ func TestRouteFileNamesTheLineAtFault(t *testing.T) {
 		{"unknown key of the file", "routes:\n", "colour: red\nroutes:\n", []string{`line 10: the file: there is no key "colour"; known are version, families, routes`}},
 		{"unknown key of a family", "slugs: [tiny]", "slugs: [tiny]\n    slug: x", []string{`line 10: family "local": there is no key "slug"; known are provider, slugs, paid`}},
 		{"unknown key of a route", "temperature: 0.5", "temprature: 0.5", []string{
-			`line 13: qualification: there is no key "temprature"; known are cache, cache_ttl, call_timeout, candidates, max_tokens, paid, stop, temperature, timeout, top_p`,
+			`line 13: qualification: there is no key "temprature"; known are cache, cache_ttl, call_timeout, candidates, free_tier, max_tokens, paid, stop, temperature, timeout, top_p`,
 		}},
 		{"version", "version: 1", "version: 2", []string{`line 1: version is "2", and 1 is the only one known`}},
 		{"no version", "version: 1\n", "", []string{"line 1: version is missing; write version: 1"}},

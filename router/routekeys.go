@@ -39,6 +39,9 @@ var routeKeys = map[string]routeKey{
 	"cache": func(p *routeParser, r *Route, where string, n *yaml.Node) {
 		r.Cache = CacheRule(p.choice(n, where, string(CacheRuleNear), string(CacheRuleExact), string(CacheRuleNone)))
 	},
+	"free_tier": func(p *routeParser, r *Route, where string, n *yaml.Node) {
+		r.FreeTier = FreeTier(p.choice(n, where, string(Pace), string(Spill)))
+	},
 	"paid": func(p *routeParser, r *Route, where string, n *yaml.Node) {
 		r.Paid = PaidRule(p.choice(n, where, string(PaidAllow), string(PaidDeny), string(PaidWhenFreeSpent)))
 	},

@@ -58,6 +58,7 @@ type Config struct {
 	Providers []Provider
 	Breakers  *breaker.Set
 	Cooldowns *quota.Cooldowns
+	Quota     *quota.Pools // nil: no free tier has a limit
 	Ledger    Ledger
 	Cache     Cache
 	Stats     Stats

@@ -54,6 +54,7 @@ type Route struct {
 	CacheTTL    time.Duration
 	Cache       CacheRule
 	Paid        PaidRule
+	FreeTier    FreeTier // empty: Pace
 }
 
 // keeps says whether answers of this route may be kept at all.

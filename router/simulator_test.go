@@ -1,6 +1,8 @@
 package router_test
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/simulator"
 	"github.com/zakibelm/astrogrowth/providers"
 	"github.com/zakibelm/astrogrowth/router"
+	"github.com/zakibelm/astrogrowth/router/breaker"
 )
 
 // simulated is a chain with the built-in routes over real clients and the simulator.
@@ -114,4 +117,42 @@ func TestCostTrackingAtTheSimulator(t *testing.T) {
 	if !sum.Equal(spent) || spent.IsZero() {
 		t.Errorf("the ledger has %s, the answers %s", sum, spent)
 	}
+}
+
+// A queue of our own before Ollama ends with the call's deadline, and the breaker does not count it.
+func TestBreakerCountsNoWaitForASlot(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{}, 16)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then does a server notice that its client left
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	}))
+	web := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(func() { web.CloseIdleConnections(); srv.Close() })
+	routes := router.Routes{}
+	for _, task := range growth.TaskTypes() {
+		routes[task] = router.Route{MaxTokens: 9, CallTimeout: 300 * time.Millisecond, Timeout: time.Second, Candidates: []router.Candidate{{Family: "f", Provider: "ollama", Slugs: []string{"m"}}}}
+	}
+	ollama := providers.NewOllama(providers.Settings{BaseURL: srv.URL, HTTP: web, MaxInFlight: 1})
+	r := router.New(router.Config{Routes: routes, Ledger: &book{}, Providers: []router.Provider{ollama}})
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan struct{})
+	go func() {
+		defer close(first)
+		_, _ = ollama.Complete(ctx, providers.Request{Model: "m", Messages: ask().Messages}) // holds the only slot
+	}()
+	<-arrived
+	for range 6 {
+		if _, err := r.Complete(t.Context(), ask()); growth.CodeOf(err) != growth.Unavailable {
+			t.Errorf("code = %v; want the deadline", growth.CodeOf(err))
+		}
+	}
+	for name, s := range r.Breakers().Status() {
+		if s.Failures != 0 || s.State != breaker.Closed {
+			t.Errorf("%s: %+v; want nothing counted", name, s)
+		}
+	}
+	cancel()
+	<-first
 }

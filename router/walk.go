@@ -9,6 +9,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/providers"
+	"github.com/zakibelm/astrogrowth/router/quota"
 )
 
 // Why a candidate was not called; these stand where a called one has its failure code.
@@ -41,6 +42,9 @@ type walker struct {
 	at     int    // the candidate that is being tried
 	begun  bool   // a part of an answer was passed on: no other candidate may answer any more
 	passed string // the models of the present family that were passed by, and why
+	turn   string // this walk's ticket for the lines of free tiers
+	barred *barred
+	grant  quota.Grant // of the call that is being made
 }
 
 type wait struct {
@@ -66,6 +70,13 @@ func (r *Router) walk(ctx context.Context, route Route, req Request, began time.
 			a.CallID = w.calls[len(w.calls)-1].ID
 			return a, nil
 		}
+	}
+	if a, done, err := w.lastResort(ctx); done || err != nil {
+		if err != nil {
+			return Answer{}, w.end(err)
+		}
+		a.FallbackAttempts, a.Calls, a.Cost, a.Latency = len(route.Candidates)-1, w.calls, w.cost, time.Since(began)
+		return a, nil
 	}
 	return Answer{}, w.exhausted(ctx)
 }
@@ -126,7 +137,7 @@ func allowed(p Provider, class growth.PrivacyClass) bool {
 func (w *walker) model(ctx context.Context, p Provider, slug string) (a Answer, done bool, err error) {
 	w.last = nil
 	full := p.Name() + "/" + slug
-	if until, code, ok := w.r.cfg.Cooldowns.Resting(p.Name(), full); ok {
+	if until, code, ok := w.r.cfg.Cooldowns.Resting(w.restNames(p, slug)...); ok {
 		reason := growth.WaitRateLimited
 		if code == growth.Exhausted {
 			reason = growth.WaitQuota
@@ -139,15 +150,28 @@ func (w *walker) model(ctx context.Context, p Provider, slug string) (a Answer, 
 		w.skip(ctx, p.Name(), slug, skipDeadline, "")
 		return a, false, w.ended(ctx)
 	}
-	report, barred, until := w.r.cfg.Breakers.Allow(p.Name(), full)
-	if report == nil {
-		w.waits = append(w.waits, wait{until, growth.WaitBreakersOpen})
-		w.skip(ctx, p.Name(), slug, skipBreaker, barred+" until "+until.UTC().Format(time.RFC3339))
+	if name, until, barred := w.r.cfg.Breakers.Barred(p.Name(), full); barred {
+		w.bar(ctx, p, slug, name, until)
 		return a, false, nil
 	}
-	a, err = w.call(ctx, p, slug, w.req.Messages)
-	if refused, ok := errors.AsType[*refusedAnswerError](err); ok && ctx.Err() == nil {
-		a, err = w.call(ctx, p, slug, withFault(w.req.Messages, refused)) // asked once more, with the fault named
+	if ok, err := w.allowance(ctx, p, slug); !ok {
+		return a, false, err
+	}
+	report, name, until := w.r.cfg.Breakers.Allow(p.Name(), full) //nolint:contextcheck // the lease of a probe is the process's
+	if report == nil {
+		w.r.cfg.Quota.Back(ctx, w.grant)
+		w.bar(ctx, p, slug, name, until)
+		return a, false, nil
+	}
+	return w.ask(ctx, p, slug, report)
+}
+
+// ask sends the request to a model that may be called, and reports to its breakers.
+func (w *walker) ask(ctx context.Context, p Provider, slug string, report func(failed string, excluded bool)) (a Answer, done bool, err error) {
+	full := p.Name() + "/" + slug
+	a, err = w.counted(ctx, p, slug, w.req.Messages)
+	if refused, ok := errors.AsType[*refusedAnswerError](err); ok && ctx.Err() == nil && w.another(ctx, p, slug) {
+		a, err = w.counted(ctx, p, slug, withFault(w.req.Messages, refused)) // asked once more, with the fault named
 	}
 	report(w.blame(p, full, err))
 	if book, ok := errors.AsType[*ledgerError](err); ok {
@@ -204,14 +228,7 @@ func (w *walker) judge(ctx context.Context, p Provider, full string, a Answer, e
 		w.stop()
 		return a, false, err
 	case growth.Throttled, growth.Exhausted:
-		name := full
-		if code == growth.Exhausted {
-			name = p.Name() // credit and daily allowances are the account's
-		}
-		d := growth.RetryAfterOf(err)
-		if code == growth.Exhausted && d == 0 {
-			d = 10 * time.Minute
-		}
+		name, d := w.refusal(ctx, p, full, err)
 		w.r.cfg.Cooldowns.Rest(name, code, d)
 		until, _, _ := w.r.cfg.Cooldowns.Resting(name)
 		reason := growth.WaitRateLimited
@@ -386,6 +403,9 @@ func (w *walker) ended(ctx context.Context) error {
 }
 
 func (w *walker) end(err error) error {
+	if chain, ok := errors.AsType[*ChainError](err); ok {
+		return chain
+	}
 	e, ok := errors.AsType[*growth.Error](err)
 	if !ok {
 		e = &growth.Error{Code: growth.Internal, Op: "router.Complete", Err: err}
@@ -411,7 +431,7 @@ func (w *walker) exhausted(ctx context.Context) error {
 		case c.Decision == growth.DecisionFailed:
 			asked++
 			codes[growth.ParseCode(c.Code)]++
-		case c.Code == skipBreaker || c.Code == skipResting:
+		case c.Code == skipBreaker || c.Code == skipResting || c.Code == skipQuota:
 			skipped++
 		}
 	}

@@ -101,7 +101,7 @@ func (a redisAddress) single() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, optionError(a)
 	}
-	o.ContextTimeoutEnabled = true
+	o.ContextTimeoutEnabled = true // a server that hangs costs a call no more than its deadline
 	return redis.NewClient(o), nil
 }
 
@@ -114,7 +114,7 @@ func (a redisAddress) socket() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, optionError(a)
 	}
-	o.ContextTimeoutEnabled = true
+	o.ContextTimeoutEnabled = true // a server that hangs costs a call no more than its deadline
 	return redis.NewClient(o), nil
 }
 
@@ -138,7 +138,7 @@ func (a redisAddress) sentinel() (redis.UniversalClient, error) {
 	}
 	o.Username, o.Password = a.credentials()
 	o.SentinelUsername, o.SentinelPassword = sentinelUser, sentinelPassword
-	o.ContextTimeoutEnabled = true
+	o.ContextTimeoutEnabled = true // a server that hangs costs a call no more than its deadline
 	return redis.NewFailoverClient(o), nil
 }
 
@@ -157,7 +157,7 @@ func (a redisAddress) cluster() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, optionError(a)
 	}
-	o.ContextTimeoutEnabled = true
+	o.ContextTimeoutEnabled = true // a server that hangs costs a call no more than its deadline
 	return redis.NewClusterClient(o), nil
 }
 

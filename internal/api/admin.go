@@ -23,6 +23,7 @@ func (a *api) admin(h huma.API) {
 	register(h, op(http.MethodGet, "/v1/analytics/summary", "analytics", "What the chain did and what it cost", auth.ScopeRead, 200), a.getSummary)
 	register(h, op(http.MethodGet, "/v1/analytics/forecast", "analytics", "What the chain will cost", auth.ScopeRead, 200), a.getForecast)
 	register(h, op(http.MethodGet, "/v1/analytics/breakers", "analytics", "The state of every circuit breaker", auth.ScopeRead, 200), a.getBreakers)
+	register(h, op(http.MethodGet, "/v1/analytics/quotas", "analytics", "Free tiers: what is left, who waits, and until when", auth.ScopeRead, 200), a.getFreeTiers)
 	register(h, op(http.MethodPost, "/v1/breakers/reset", "analytics", "Close a circuit breaker, or all of them", auth.ScopeAdmin, 200), a.resetBreakers)
 	a.caching(h)
 }

@@ -61,6 +61,9 @@ type Config struct {
 	CacheTTL           Seconds         `env:"CACHE_TTL" envDefault:"3600" accept:"whole seconds, 1 to 31536000"`
 	BreakerThreshold   int             `env:"CIRCUIT_BREAKER_FAILURE_THRESHOLD" envDefault:"5" accept:"a whole number from 1 to 1000"`
 	BreakerTimeout     Millis          `env:"CIRCUIT_BREAKER_TIMEOUT" envDefault:"60000" accept:"whole milliseconds, 1 to 86400000"`
+	FreePerMinute      int             `env:"OPENROUTER_FREE_PER_MINUTE" envDefault:"-1" accept:"a whole number from 0 to 1000000, 0: no limit; -1: what OpenRouter allows, and no limit at the simulator"`
+	FreeWindow         Millis          `env:"OPENROUTER_FREE_WINDOW_MS" envDefault:"60000" accept:"whole milliseconds, 100 to 3600000"`
+	FreePerDay         int             `env:"OPENROUTER_FREE_PER_DAY" envDefault:"-1" accept:"a whole number from 0 to 1000000, 0: no limit; -1: what OpenRouter says of the account, and no limit at the simulator"`
 	APIRequestsPerHour int             `env:"API_MAX_REQUESTS_PER_HOUR" envDefault:"1000" accept:"a whole number from 1 to 100000000"`
 	Currency           string          `env:"CURRENCY" envDefault:"CAD" accept:"an ISO 4217 code in capitals, as CAD"`
 	FXUSDCAD           decimal.Decimal `env:"FX_USD_CAD" envDefault:"1.40" accept:"Canadian dollars for one US dollar as a decimal above 0 and below 100, as 1.40"`

@@ -18,6 +18,8 @@ func (s *Server) routesControl() {
 	own.HandleFunc("GET /_control/posts", s.getPosts)
 	own.HandleFunc("GET /_control/bodies", s.getBodies)
 	own.HandleFunc("PUT /_control/bodies", s.putBodies)
+	own.HandleFunc("GET /_control/free_tier", s.getFreeTier)
+	own.HandleFunc("PUT /_control/free_tier", s.putFreeTier)
 	own.HandleFunc("POST /_control/reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)

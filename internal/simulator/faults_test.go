@@ -48,7 +48,7 @@ func each(t *testing.T, providers []string, f Fault, check func(*testing.T, *sim
 		t.Run(f.Kind+"/"+p, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			f := f
+			f := f // the others of the table have it too
 			f.Provider = p
 			s.set(f)
 			check(t, s, askers[p](s))

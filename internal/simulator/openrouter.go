@@ -54,6 +54,9 @@ func (x *exchange) openRouterChat() {
 		x.refuse(*p)
 		return
 	}
+	if m.free() && !x.admitFree() {
+		return
+	}
 	call := openRouterCall{chat: q.chat(), model: m, at: x.started.Unix()}
 	call.id = "gen-" + strconv.FormatInt(call.at, 10) + "-" + x.s.dice.word(20)
 	x.row.Answered, x.row.Generation = m.canonical(), call.id

@@ -84,7 +84,7 @@ func (p problem) openRouter() any {
 	}
 	if p.status == http.StatusTooManyRequests && p.kind == HintDaily {
 		message = "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day"
-	} else if p.status == http.StatusTooManyRequests {
+	} else if p.status == http.StatusTooManyRequests && p.kind != freePerMinute {
 		meta["provider_name"], meta["is_byok"] = "Simulated", false
 		meta["raw"] = p.model + " is temporarily rate-limited upstream."
 	}

@@ -48,6 +48,7 @@ type Server struct {
 	feed      *feed
 	memory    *ollamaMemory
 	rubrics   rubrics
+	tier      freeTier
 	dice      *dice
 	done      chan struct{}
 	closing   sync.Once
@@ -81,12 +82,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // otherwise wait for them.
 func (s *Server) Close() { s.closing.Do(func() { close(s.done) }) }
 
-// Reset forgets the book, the posts, the faults and which models are loaded.
+// Reset forgets the book, the posts, the faults, the limits of the free tier and which models are loaded.
 func (s *Server) Reset() {
 	s.book.reset()
 	s.faults.clear("")
 	s.feed.reset()
 	s.memory.reset()
+	s.tier.set(FreeTier{})
 }
 
 func (s *Server) routes() {
@@ -108,7 +110,7 @@ const indexText = `AstroGrowth simulator. Nothing here reaches a real provider.
 /ollama/              api/chat, api/embed, api/tags, api/show, api/ps, api/version
 /linkedin/            rest/posts, v2/ugcPosts, v2/userinfo, feed/update/{urn}/
 /_book                what was received and what it would have cost
-/_control/            faults, posts, bodies, reset
+/_control/            faults, posts, bodies, free_tier, reset
 `
 
 // dice is a random source that several requests may use at once.

@@ -12,6 +12,7 @@ import (
 	"github.com/zakibelm/astrogrowth/router"
 	"github.com/zakibelm/astrogrowth/router/breaker"
 	"github.com/zakibelm/astrogrowth/router/cache"
+	"github.com/zakibelm/astrogrowth/router/quota"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
@@ -23,6 +24,11 @@ type Chain struct {
 	stats  *store.CacheStats
 	base   *Base
 	file   routeFile
+
+	pools    *quota.Pools
+	rests    *quota.Cooldowns
+	breakers *breakerWatch
+	account  accountant
 }
 
 // Chain builds the router over the configured providers, or over the simulator.
@@ -37,13 +43,21 @@ func (b *Base) Chain() (*Chain, error) {
 	}
 	b.closers = append(b.closers, func() error { kept.Close(); return nil })
 	c := &Chain{Cache: kept, Ledger: store.NewLedgerWriter(b.Store, b.Log), stats: store.NewCacheStats(b.Store, b.Log), base: b, file: file}
+	c.pools, c.rests = b.pools(), &quota.Cooldowns{}
+	all := Providers(b.Config)
+	for _, p := range all {
+		if a, ok := p.(accountant); ok {
+			c.account = a
+		}
+	}
 	c.Router = router.New(router.Config{
-		Routes: routes, Providers: Providers(b.Config), Ledger: c.Ledger, Cache: kept, Stats: c.stats, CacheTTL: b.Config.CacheTTL.Duration(),
-		Models: b.Store.ModelBook(sources(b.Config)),
+		Quota: c.pools, Cooldowns: c.rests, Models: b.Store.ModelBook(sources(b.Config)),
+		Routes: routes, Providers: all, Ledger: c.Ledger, Cache: kept, Stats: c.stats, CacheTTL: b.Config.CacheTTL.Duration(),
 		Breakers: breaker.New(breaker.Settings{
 			Failures: b.Config.BreakerThreshold, Timeout: b.Config.BreakerTimeout.Duration(),
 		}, b.Process(), routes.BreakerNames()...),
 	})
+	c.breakers = newBreakerWatch(b, c.Router.Breakers())
 	return c, nil
 }
 
@@ -57,11 +71,10 @@ func (c *Chain) Run(ctx context.Context) {
 	wg.Go(func() { c.Router.Watch(ctx, c.base.Log) })
 	wg.Go(func() { c.Router.LearnCosts(ctx, c.base.Log) })
 	wg.Go(func() { c.followRoutes(ctx) })
-	wg.Go(func() {
-		c.Router.Breakers().Share(ctx, c.base.Redis, func(ch breaker.Change) {
-			c.base.Log.Warn().Str("breaker", ch.Name).Str("state", string(ch.State)).Time("until", ch.Until).Msg("breaker changed")
-		})
-	})
+	wg.Go(func() { c.Router.Breakers().Share(ctx, c.base.Redis, c.breakers.changed) })
+	wg.Go(func() { c.breakers.run(ctx) })
+	wg.Go(func() { c.rests.Share(ctx, c.base.Redis, c.base.Process()) })
+	wg.Go(func() { c.watchAccount(ctx) })
 	wg.Wait()
 }
 

@@ -36,14 +36,16 @@ func (b *Base) routes() (routeFile, router.Routes, error) {
 	return f, routes, nil
 }
 
-// Warm makes the chain know which models are served before the first request asks: at once what the last process knew,
-// then, within a time limit, what the providers say today.
+// Warm makes the chain know which models are served, what rests and what is barred before the first request asks: at
+// once what the last process knew, then, within a time limit, what the providers say today.
 func (c *Chain) Warm(ctx context.Context, limit time.Duration) {
 	if err := c.Router.Recall(ctx); err != nil {
 		c.base.Log.Warn().Err(err).Msg("kept model lists not read")
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	c.rests.Learn(ctx, c.base.Redis)
+	c.Router.Breakers().Learn(ctx, c.base.Redis)
 	c.Router.LearnCatalogues(ctx) // a fault is logged by Watch, which tries again
 }
 

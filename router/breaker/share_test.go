@@ -27,7 +27,12 @@ type process struct {
 // because Pub/Sub knows no databases.
 func joins(t *testing.T, rdb redis.UniversalClient, name, breakerName string) *process {
 	t.Helper()
-	p := &process{Set: breaker.New(breaker.Settings{Failures: 1}, name, breakerName), heard: make(chan breaker.Change, 10)}
+	return joinsWith(t, rdb, name, breaker.Settings{Failures: 1}, breakerName)
+}
+
+func joinsWith(t *testing.T, rdb redis.UniversalClient, name string, s breaker.Settings, breakerName string) *process {
+	t.Helper()
+	p := &process{Set: breaker.New(s, name, breakerName), heard: make(chan breaker.Change, 100)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	before := listeners(t, rdb)
@@ -88,8 +93,11 @@ func TestBreakersAreShared(t *testing.T) {
 	if s := four.state(name); s != breaker.Closed {
 		t.Errorf("a process that starts after the reset finds it %s", s)
 	}
-	if n := len(two.heard) + len(three.heard) + len(four.heard); n != 0 {
+	if n := len(three.heard) + len(four.heard); n != 0 {
 		t.Errorf("%d changes of others were reported as one's own", n)
+	}
+	if c := <-two.heard; !c.Reset || c.State != breaker.Closed || len(two.heard) != 0 {
+		t.Errorf("heard %+v and %d more; want its own reset alone", c, len(two.heard))
 	}
 }
 

@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -49,5 +50,56 @@ func TestCooldownsZeroValueIsReady(t *testing.T) {
 	c.Rest("a", growth.Throttled, time.Hour)
 	if until, _, ok := c.Resting("a"); !ok || time.Until(until) < 59*time.Minute {
 		t.Errorf("until %v, %v", until, ok)
+	}
+}
+
+// A refusal that names no time is answered by a rest that grows with each repetition.
+func TestCooldownsOfOurOwnChoiceGrow(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	c := &quota.Cooldowns{Now: func() time.Time { return now }}
+	for _, tc := range []struct {
+		name  string
+		code  growth.Code
+		pause time.Duration // after the rest before has ended
+		want  time.Duration
+	}{
+		{"m", growth.Throttled, 0, 10 * time.Second},
+		{"m", growth.Throttled, time.Second, 20 * time.Second},
+		{"m", growth.Throttled, time.Second, 40 * time.Second},
+		{"m", growth.Throttled, time.Minute, 10 * time.Second}, // all was well for longer than it had rested
+		{"hf", growth.Exhausted, 0, 10 * time.Minute},
+		{"hf", growth.Exhausted, 0, 20 * time.Minute},
+		{"hf", growth.Exhausted, 0, 40 * time.Minute},
+		{"hf", growth.Exhausted, 0, 80 * time.Minute},
+		{"hf", growth.Exhausted, 0, 160 * time.Minute},
+		{"hf", growth.Exhausted, 0, 240 * time.Minute},
+		{"hf", growth.Exhausted, 0, 240 * time.Minute},
+	} {
+		now = now.Add(tc.pause)
+		c.Rest(tc.name, tc.code, 0)
+		c.Rest(tc.name, tc.code, 0) // of another call that was under way
+		until, _, _ := c.Resting(tc.name)
+		if got := until.Sub(now); got != tc.want {
+			t.Errorf("%s: rests %v; want %v", tc.name, got, tc.want)
+		}
+		now = until
+	}
+}
+
+func TestCooldownsAreBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	c := &quota.Cooldowns{Now: func() time.Time { return now }}
+	for i := range 5000 {
+		c.Rest(fmt.Sprint(i), growth.Throttled, time.Minute)
+	}
+	if _, _, ok := c.Resting("4999"); ok {
+		t.Error("the table has no bound")
+	}
+	now = now.Add(time.Hour)
+	c.Rest("new", growth.Throttled, time.Minute)
+	if _, _, ok := c.Resting("new"); !ok {
+		t.Error("there is no room although everything has ended")
 	}
 }
