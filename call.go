@@ -2,6 +2,8 @@ package growth
 
 import (
 	"time"
+
+	"github.com/shopspring/decimal"
 )
 
 // TaskType is the kind of a language-model call; it chooses the route.
@@ -71,24 +73,28 @@ const (
 // Call is one candidate of a chain as it was treated in one walk: a request to a provider (a row of the ledger), or a
 // candidate that was skipped without one (no row).
 type Call struct {
-	ID         CallID      `json:"id,omitempty"`
-	Workspace  WorkspaceID `json:"-"`
-	JobID      JobID       `json:"-"`
-	Step       string      `json:"step,omitempty"`
-	Task       TaskType    `json:"task_type"`
-	Provider   string      `json:"provider"`
-	Model      string      `json:"model"`
-	Status     CallStatus  `json:"status,omitempty"`
-	Code       string      `json:"code,omitempty"` // failure code by name; for a skip why: "breaker_open", "cooling_down", "not_configured", "privacy"
-	Detail     string      `json:"detail,omitempty"`
-	Decision   Decision    `json:"decision"`
-	Usage      Usage       `json:"usage"`
-	Cost       Money       `json:"cost"`
-	Prices     string      `json:"price_version,omitempty"` // the price list behind a priced cost
-	WaitMS     int64       `json:"wait_ms"`
-	LatencyMS  int64       `json:"latency_ms"`
-	Generation string      `json:"generation_id,omitempty"` // the provider's own id of the request
-	Simulated  bool        `json:"simulated"`
-	StartedAt  time.Time   `json:"started_at"`
-	WalkID     WalkID      `json:"walk_id,omitempty"` // the walk over a route that it belongs to
+	ID         CallID           `json:"id,omitempty"`
+	Workspace  WorkspaceID      `json:"-"`
+	JobID      JobID            `json:"-"`
+	Step       string           `json:"step,omitempty"`
+	Task       TaskType         `json:"task_type"`
+	Provider   string           `json:"provider"`
+	Model      string           `json:"model"`
+	Status     CallStatus       `json:"status,omitempty"`
+	Code       string           `json:"code,omitempty"` // failure code by name; for a skip why: "breaker_open", "cooling_down", "not_configured", "privacy"
+	Detail     string           `json:"detail,omitempty"`
+	Decision   Decision         `json:"decision"`
+	Usage      Usage            `json:"usage"`
+	Cost       Money            `json:"cost"`
+	Prices     string           `json:"price_version,omitempty"` // the price list behind a priced cost
+	Campaign   CampaignID       `json:"-"`
+	Key        string           `json:"-"`                      // the API key that asked; empty: none
+	Reserved   *decimal.Decimal `json:"reserved_usd,omitempty"` // what a budget holds for it: it counts at this until its cost is known
+	SettledBy  string           `json:"settled_by,omitempty"`   // who said what it cost, when the answer did not
+	WaitMS     int64            `json:"wait_ms"`
+	LatencyMS  int64            `json:"latency_ms"`
+	Generation string           `json:"generation_id,omitempty"` // the provider's own id of the request
+	Simulated  bool             `json:"simulated"`
+	StartedAt  time.Time        `json:"started_at"`
+	WalkID     WalkID           `json:"walk_id,omitempty"` // the walk over a route that it belongs to
 }

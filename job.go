@@ -121,6 +121,7 @@ type Job struct {
 	Simulated   bool            `json:"simulated"`
 	Metadata    json.RawMessage `json:"metadata"`
 	CampaignID  *CampaignID     `json:"campaign_id"`
+	KeyID       string          `json:"-"` // the API key that asked for it; empty: none
 	CallbackURL string          `json:"-"`
 	TraceID     string          `json:"-"`
 	RunAt       time.Time       `json:"run_at"`

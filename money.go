@@ -11,6 +11,7 @@ type Provenance string
 const (
 	CostReported Provenance = "reported" // the provider said so
 	CostPriced   Provenance = "priced"   // tokens times a price list
+	CostSettled  Provenance = "settled"  // a person said so
 	CostUnknown  Provenance = "unknown"  // nobody can say yet
 )
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 
@@ -93,44 +92,4 @@ func TestEmbedFaults(t *testing.T) {
 			}
 		}
 	})
-}
-
-// account serves one of OpenRouter's side endpoints.
-func account(t *testing.T, want string, status int, body string) *OpenRouter {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if got := r.Method + " " + r.URL.RequestURI(); got != want || r.Header.Get("Authorization") != "Bearer "+testKey {
-			t.Errorf("called %s, want %s", got, want)
-		}
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}))
-	t.Cleanup(server.Close)
-	return NewOpenRouter(Settings{BaseURL: server.URL, Key: testKey})
-}
-
-func TestGenerationTellsWhatACutStreamCost(t *testing.T) {
-	t.Parallel()
-	const path = "GET /generation?id=gen-1%2Bx"
-	got, err := account(t, path, 200, `{"data":{"id":"gen-1+x","model":"m","total_cost":0.00012,"native_tokens_prompt":9,
-		"native_tokens_completion":4,"native_tokens_cached":5,"finish_reason":null,"cancelled":true}}`).Generation(t.Context(), "gen-1+x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := growth.Usage{PromptTokens: 9, CompletionTokens: 4, TotalTokens: 13, CachedTokens: 5}
-	if got.CostUSD == nil || got.CostUSD.String() != "0.00012" || got.Usage != want || !got.UsageKnown || !got.Canceled {
-		t.Errorf("generation = %+v", got)
-	}
-	own, err := account(t, path, 200, `{"data":{"total_cost":0.00012,"is_byok":true}}`).Generation(t.Context(), "gen-1+x")
-	if err != nil || own.CostUSD != nil {
-		t.Errorf("with a key of the owner's own: %v, %v; the fee alone is not the cost", own.CostUSD, err)
-	}
-	for status, code := range map[int]growth.Code{404: growth.NotFound, 401: growth.KeyRejected, 429: growth.Throttled, 502: growth.Unavailable} {
-		if _, err := account(t, path, status, `{"error":{"message":"x"}}`).Generation(t.Context(), "gen-1+x"); growth.CodeOf(err) != code {
-			t.Errorf("%d: %v, want %v", status, err, code)
-		}
-	}
-	if _, err := account(t, path, 200, `<html>`).Generation(t.Context(), "gen-1+x"); growth.CodeOf(err) != growth.Malformed {
-		t.Errorf("a page: %v", err)
-	}
 }

@@ -53,6 +53,7 @@ func openRouterModel(entry json.RawMessage) []Model {
 			Prompt     json.RawMessage `json:"prompt"`
 			Completion json.RawMessage `json:"completion"`
 			Cached     json.RawMessage `json:"input_cache_read"`
+			Request    json.RawMessage `json:"request"`
 		} `json:"pricing"`
 	}
 	_ = json.Unmarshal(entry, &m) // a member of an unexpected type leaves the others read
@@ -60,6 +61,9 @@ func openRouterModel(entry json.RawMessage) []Model {
 		return nil
 	}
 	price, known := pricePerToken(m.Pricing.Prompt, m.Pricing.Completion, m.Pricing.Cached)
+	if fee := amount(m.Pricing.Request); fee != nil && fee.IsPositive() {
+		price.Request = fee
+	}
 	return []Model{{
 		ID: string(m.ID), Canonical: string(m.Canonical), ContextLength: m.Context.count(),
 		Price: price, PriceKnown: known, Expires: moment(string(m.Expires)),

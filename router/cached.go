@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -124,10 +125,20 @@ func (r *Router) together(ctx context.Context, route Route, req Request, key cac
 		return r.hit(ctx, key, req, f.entry, began), nil
 	case res.Err == nil: // it suits the other one's question, and not this one's
 		return r.walk(ctx, route, req, began)
-	case ctx.Err() == nil && (growth.CodeOf(res.Err) == growth.Canceled || growth.CodeOf(res.Err) == growth.Internal || brokeOff(res.Err)): // its own trouble
+	case ctx.Err() == nil && itsOwn(res.Err):
 		return r.walk(ctx, route, req, began)
 	}
 	return f.answer, res.Err
+}
+
+// itsOwn says whether the end of a flight concerns its first caller alone: it left, it met a fault of ours, its budget is
+// spent, and another caller's may not be, or its stream broke off, of which the others have heard nothing.
+func itsOwn(err error) bool {
+	if code := growth.CodeOf(err); code == growth.Canceled || code == growth.Internal {
+		return true
+	}
+	chain, ok := errors.AsType[*ChainError](err)
+	return ok && (chain.Budget != nil || chain.Broken)
 }
 
 // flown is what a flight gives to those who waited for it.

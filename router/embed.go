@@ -34,6 +34,8 @@ type EmbedRequest struct {
 	Workspace  growth.WorkspaceID
 	Job        growth.JobID
 	Step       string
+	Campaign   growth.CampaignID // whose budgets it counts against, beside the workspace's and the key's
+	Key        string
 	Model      string // "provider/model"
 	Inputs     []string
 	Dimensions int // 0: as many as the model has
@@ -164,13 +166,14 @@ func (e *embedding) key(i int) (cache.Key, bool) {
 
 // make asks for the vectors at the given places, as a walk over the one candidate that there is.
 func (e *embedding) make(ctx context.Context, places []int) error {
-	texts := make([]string, len(places))
+	texts, messages := make([]string, len(places)), make([]growth.Message, len(places)) // by the messages a budget estimates
 	for i, at := range places {
-		texts[i] = e.req.Inputs[at]
+		texts[i], messages[i].Content = e.req.Inputs[at], e.req.Inputs[at]
 	}
 	var got providers.Embeddings
 	req := Request{
-		Task: TaskEmbedding, Workspace: e.req.Workspace, Job: e.req.Job, Step: e.req.Step, Privacy: e.req.Privacy, Ledger: e.req.Ledger,
+		Task: TaskEmbedding, Workspace: e.req.Workspace, Job: e.req.Job, Step: e.req.Step, Campaign: e.req.Campaign, Key: e.req.Key,
+		Messages: messages, Privacy: e.req.Privacy, Ledger: e.req.Ledger,
 		RequestID: e.req.RequestID, Force: &growth.Call{Provider: e.out.Provider, Model: e.slug},
 		via: func(ctx context.Context, _ *walker, _ Provider, out providers.Request) (resp providers.Response, err error) {
 			got, err = e.from.Embed(ctx, providers.EmbedRequest{

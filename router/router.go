@@ -64,6 +64,8 @@ type Config struct {
 	Stats     Stats
 	CacheTTL  time.Duration // longest life of a direct call's answer; 0: the route's
 	Models    ModelBook     // nil: what is known of models ends with the process
+	Budget    Budget        // nil: nothing is limited
+	Prices    Prices        // beside the providers' live lists
 }
 
 // Router walks the routes. It is safe for use by many goroutines.
@@ -73,12 +75,11 @@ type Router struct {
 	providers map[string]Provider
 	catalogue catalogue
 	flights   singleflight.Group
-	costs     chan openCost
 }
 
 // New makes a router.
 func New(cfg Config) *Router {
-	r := &Router{cfg: cfg, providers: map[string]Provider{}, costs: make(chan openCost, maxOpenCosts)}
+	r := &Router{cfg: cfg, providers: map[string]Provider{}}
 	r.routes.Store(&cfg.Routes)
 	for _, p := range cfg.Providers {
 		r.providers[p.Name()] = p
@@ -104,8 +105,10 @@ type Sampling struct {
 type Request struct {
 	Task       growth.TaskType
 	Workspace  growth.WorkspaceID
-	Job        growth.JobID  // empty: a direct call
-	Lead       growth.LeadID // whose data the request holds; its erasure takes the answer out of the cache
+	Campaign   growth.CampaignID // empty: none
+	Key        string            // the API key that asked; empty: none
+	Job        growth.JobID      // empty: a direct call
+	Lead       growth.LeadID     // whose data the request holds; its erasure takes the answer out of the cache
 	Step       string
 	Messages   []growth.Message
 	Sampling   Sampling
@@ -145,7 +148,9 @@ type Answer struct {
 type ChainError struct {
 	Walk   growth.WalkID // groups the calls in the ledger
 	Fault  *growth.Error
-	Reason growth.WaitReason // what it would be worth waiting for; empty: nothing
+	Reason growth.WaitReason     // what it would be worth waiting for; empty: nothing
+	Budget *growth.BudgetRefusal // the budget that ended it; nil: none did
+	Final  bool                  // neither time nor another attempt helps, by a budget's policy
 	Calls  []growth.Call
 	Broken bool // the last call failed when a part of its answer had been passed on
 }

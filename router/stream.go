@@ -163,12 +163,6 @@ func (w *walker) follow(ctx context.Context, s Streamer, name string, req provid
 	return resp, err
 }
 
-// brokeOff says whether a call failed when a part of its answer had been passed on to somebody.
-func brokeOff(err error) bool {
-	e, ok := errors.AsType[*ChainError](err)
-	return ok && e.Broken
-}
-
 // pipe holds what was said and not yet taken, so that a slow consumer holds nobody up: neither the provider nor callers
 // that wait for the same answer. An answer's own bound is the pipe's.
 type pipe struct {

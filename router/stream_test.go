@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/simulator"
@@ -23,24 +22,12 @@ import (
 	"github.com/zakibelm/astrogrowth/router/cache"
 )
 
-// laterBook is a ledger that learns costs after the calls.
-type laterBook struct {
-	book
-
-	learnt chan growth.Call
-}
-
-func (b *laterBook) LearnCost(_ context.Context, c growth.Call) (bool, error) {
-	b.learnt <- c
-	return true, nil
-}
-
 // live is a chain over real clients and the simulator, for the task of content, whose first candidates cost money.
 type live struct {
 	*router.Router
 	t    *testing.T
 	sim  *simulator.Server
-	book *laterBook
+	book *book
 }
 
 func newLive(t *testing.T, change ...func(*router.Config)) *live {
@@ -52,7 +39,7 @@ func newLive(t *testing.T, change ...func(*router.Config)) *live {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &laterBook{learnt: make(chan growth.Call, 8)}
+	b := &book{}
 	cfg := router.Config{Routes: routes, Ledger: b, Providers: []router.Provider{
 		providers.NewOpenRouter(providers.Settings{BaseURL: srv.URL + "/openrouter/api/v1", Key: "k", HTTP: web}),
 		providers.NewHuggingFace(providers.Settings{BaseURL: srv.URL + "/huggingface/v1", Key: "k", HTTP: web}),
@@ -231,27 +218,6 @@ func TestStreamThatBreaksIsAnError(t *testing.T) {
 				t.Errorf("decision = %s", got)
 			}
 		})
-	}
-}
-
-// What a stream cost that was cut, its provider tells afterwards.
-func TestStreamThatWasCutLearnsItsCost(t *testing.T) {
-	t.Parallel()
-	l := newLive(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	var asking sync.WaitGroup
-	asking.Go(func() { l.LearnCosts(ctx, zerolog.Nop()) })
-	defer asking.Wait()
-	defer cancel()
-	l.fault(simulator.Fault{Provider: simulator.OpenRouter, Kind: simulator.KindCutJSON})
-	_ = listen(t.Context(), l, tea()).failed(t)
-	row, learnt, told := l.book.rows()[0], <-l.book.learnt, l.chats()
-	charged := told[0]
-	if learnt.ID != row.ID || !learnt.Cost.USD.Equal(charged.CostUSD) || charged.CostUSD.IsZero() || learnt.Cost.Provenance != growth.CostReported {
-		t.Errorf("learnt %s for %s; the simulator charged %s", learnt.Cost.USD, learnt.ID, charged.CostUSD)
-	}
-	if learnt.Usage.CompletionTokens != charged.CompletionTokens || learnt.Workspace != ours {
-		t.Errorf("learnt %+v", learnt)
 	}
 }
 

@@ -44,7 +44,8 @@ type walker struct {
 	passed string // the models of the present family that were passed by, and why
 	turn   string // this walk's ticket for the lines of free tiers
 	barred *barred
-	grant  quota.Grant // of the call that is being made
+	grant  quota.Grant           // of the call that is being made
+	spent  *growth.BudgetRefusal // the budget that has turned candidates away
 }
 
 type wait struct {
@@ -174,6 +175,9 @@ func (w *walker) ask(ctx context.Context, p Provider, slug string, report func(f
 		a, err = w.counted(ctx, p, slug, withFault(w.req.Messages, refused)) // asked once more, with the fault named
 	}
 	report(w.blame(p, full, err))
+	if held, ok := errors.AsType[*overBudgetError](err); ok {
+		return a, false, w.overBudget(ctx, p, slug, held)
+	}
 	if book, ok := errors.AsType[*ledgerError](err); ok {
 		return a, false, book.err
 	}
@@ -278,19 +282,19 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 	row := growth.Call{
 		ID: growth.CallID(growth.NewID()), Workspace: w.req.Workspace, JobID: w.req.Job, Step: w.req.Step, Task: w.req.Task,
 		Provider: p.Name(), Model: slug, Status: growth.CallStarted, Cost: growth.UnknownMoney("USD"), StartedAt: time.Now().UTC(),
-		WalkID: w.id,
+		WalkID: w.id, Campaign: w.req.Campaign, Key: w.req.Key,
 	}
-	if err := w.ledger.Start(ctx, row); err != nil {
-		return Answer{}, &ledgerError{err}
+	wanted := w.request(p.Name(), slug, messages)
+	if err := w.start(ctx, &row, wanted); err != nil {
+		return Answer{}, err
 	}
-	sent := w.request(p.Name(), slug, messages)
-	resp, err := w.send(ctx, p, sent)
+	resp, err := w.send(ctx, p, wanted)
 	row.LatencyMS = time.Since(row.StartedAt).Milliseconds()
 	row.Usage, row.Generation, row.Simulated = resp.Usage, resp.Generation, resp.Simulated
 	row.Cost, row.Prices = w.r.costOf(p.Name(), slug, resp, err)
 	text := resp.Text
 	if err == nil {
-		text, err = w.accept(resp, sent.MaxTokens)
+		text, err = w.accept(resp, wanted.MaxTokens)
 	}
 	row.Status, row.Decision = growth.CallOK, growth.DecisionAnswered
 	if w.passed != "" {
@@ -303,7 +307,6 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 	w.cost = w.cost.Add(row.Cost)
 	w.calls = append(w.calls, row)
 	w.ledger.End(ctx, row)
-	w.r.askCostLater(p, row)
 	return Answer{
 		Text: text, Provider: p.Name(), Model: slug, FinishReason: resp.FinishReason, Usage: resp.Usage, Cached: CachedNo, Simulated: resp.Simulated,
 	}, err
@@ -347,15 +350,6 @@ func (r *Router) costOf(provider, slug string, resp providers.Response, err erro
 		return growth.UnknownMoney("USD"), ""
 	}
 	return growth.USD(price.Cost(resp.Usage), growth.CostPriced), list
-}
-
-// price is a model's price by the provider's live list, else by the list that ships with the program.
-func (r *Router) price(provider, slug string) (price providers.Price, list string, ok bool) {
-	if m, at, known := r.catalogue.model(provider, slug); known && m.PriceKnown {
-		return m.Price, "live " + at.UTC().Format(time.DateOnly), true
-	}
-	price, ok = providers.PriceOf(provider, slug)
-	return price, providers.PriceVersion, ok
 }
 
 // turnedAway says whether a failure proves that no model began to work. Any other failure may have cost money.
@@ -403,8 +397,9 @@ func (w *walker) ended(ctx context.Context) error {
 }
 
 func (w *walker) end(err error) error {
-	if chain, ok := errors.AsType[*ChainError](err); ok {
-		return chain
+	if c, ok := errors.AsType[*ChainError](err); ok {
+		c.Walk, c.Calls = w.id, w.calls
+		return c
 	}
 	e, ok := errors.AsType[*growth.Error](err)
 	if !ok {
@@ -418,12 +413,6 @@ func (w *walker) end(err error) error {
 func (w *walker) exhausted(ctx context.Context) error {
 	e := &growth.Error{Code: growth.Unavailable, Op: "router.Complete", Message: "no candidate answered"}
 	out := &ChainError{Walk: w.id, Fault: e, Calls: w.calls}
-	var soonest wait
-	for _, x := range w.waits {
-		if soonest.until.IsZero() || x.until.Before(soonest.until) {
-			soonest = x
-		}
-	}
 	codes := map[growth.Code]int{}
 	asked, skipped := 0, 0
 	for _, c := range w.calls {
@@ -431,7 +420,7 @@ func (w *walker) exhausted(ctx context.Context) error {
 		case c.Decision == growth.DecisionFailed:
 			asked++
 			codes[growth.ParseCode(c.Code)]++
-		case c.Code == skipBreaker || c.Code == skipResting || c.Code == skipQuota:
+		case c.Code == skipBreaker || c.Code == skipResting || c.Code == skipQuota || c.Code == skipBudget:
 			skipped++
 		}
 	}
@@ -442,11 +431,13 @@ func (w *walker) exhausted(ctx context.Context) error {
 		}
 	}
 	// Waiting helps only when nothing else went wrong: a real failure uses up an attempt.
-	if !soonest.until.IsZero() {
+	barred := asked == codes[growth.Throttled]+codes[growth.Exhausted]+codes[growth.ModelGone]
+	if soonest := w.soonest(barred); !soonest.until.IsZero() {
 		e.RetryAfter = max(time.Until(soonest.until), time.Second)
-		if asked == codes[growth.Throttled]+codes[growth.Exhausted]+codes[growth.ModelGone] {
+		if barred {
 			out.Reason = soonest.reason
 			e.Message = "every candidate is resting or barred"
+			w.blameBudget(out, soonest)
 		}
 	}
 	if asked == 0 && skipped == 0 {
@@ -458,4 +449,6 @@ func (w *walker) exhausted(ctx context.Context) error {
 	return out
 }
 
-func free(p providers.Price) bool { return p.Prompt.IsZero() && p.Completion.IsZero() }
+func free(p providers.Price) bool {
+	return p.Prompt.IsZero() && p.Completion.IsZero() && (p.Request == nil || p.Request.IsZero())
+}

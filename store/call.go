@@ -37,11 +37,13 @@ type callRow struct {
 	Simulated  bool                `db:"simulated"`
 	StartedAt  time.Time           `db:"started_at"`
 	WalkID     sql.NullString      `db:"walk_id"`
+	Reserved   decimal.NullDecimal `db:"reserved_usd"`
+	SettledBy  string              `db:"settled_by"`
 }
 
 const callColumns = `id, job_id, step, task_type, provider, model, status, code, detail, decision, prompt_tokens,
 	completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, price_version, wait_ms, latency_ms,
-	generation_id, simulated, started_at, walk_id`
+	generation_id, simulated, started_at, walk_id, reserved_usd, settled_by`
 
 func (r callRow) call() growth.Call {
 	c := growth.Call{
@@ -52,7 +54,11 @@ func (r callRow) call() growth.Call {
 			CachedTokens: r.Cached, ReasoningTokens: r.Reasoning,
 		},
 		Cost: growth.UnknownMoney("USD"), Prices: r.Prices, WaitMS: r.WaitMS, LatencyMS: r.LatencyMS, Generation: r.Generation,
-		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(), WalkID: growth.WalkID(r.WalkID.String),
+		Simulated: r.Simulated, StartedAt: r.StartedAt.UTC(), SettledBy: r.SettledBy,
+		WalkID: growth.WalkID(r.WalkID.String),
+	}
+	if r.Reserved.Valid {
+		c.Reserved = &r.Reserved.Decimal
 	}
 	if r.Cost.Valid {
 		c.Cost = growth.USD(r.Cost.Decimal, r.Provenance)
@@ -138,6 +144,9 @@ type callRecord struct {
 	StartedAt  time.Time          `json:"started_at"`
 	Prices     string             `json:"price_version"`
 	WalkID     *growth.WalkID     `json:"walk_id"`
+	Reserved   *decimal.Decimal   `json:"reserved_usd"`
+	Campaign   *growth.CampaignID `json:"campaign_id"`
+	Key        *string            `json:"key_id"`
 }
 
 func callRecords(calls []growth.Call, fence int64) []callRecord {
@@ -155,6 +164,12 @@ func callRecords(calls []growth.Call, fence int64) []callRecord {
 		}
 		if c.WalkID != "" {
 			r.WalkID = &c.WalkID
+		}
+		if r.Reserved = c.Reserved; c.Campaign != "" {
+			r.Campaign = &c.Campaign
+		}
+		if c.Key != "" {
+			r.Key = &c.Key
 		}
 		if r.Status == "" {
 			r.Status = "skipped"
@@ -186,23 +201,25 @@ func (tx *Tx) SaveCalls(ctx context.Context, calls []growth.Call, fence int64) e
 const (
 	callInsertColumns = `id, fence, workspace_id, job_id, step, task_type, provider, model, status, code, detail, decision,
 		prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost_usd, provenance, wait_ms, latency_ms,
-		generation_id, simulated, started_at, price_version, walk_id`
+		generation_id, simulated, started_at, price_version, walk_id, reserved_usd,
+		campaign_id, key_id`
 	callRecordColumns = `c.id, c.fence, c.workspace_id, c.job_id, c.step, c.task_type, c.provider, c.model, c.status, c.code,
 		c.detail, c.decision, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.reasoning_tokens, c.cost_usd,
 		c.provenance, c.wait_ms, c.latency_ms, c.generation_id, c.simulated, c.started_at, c.price_version,
-		c.walk_id`
+		c.walk_id, c.reserved_usd, c.campaign_id, c.key_id`
 	callsFrom = `
 		SELECT * FROM json_to_recordset($1::json) AS c (id uuid, fence bigint, workspace_id uuid, job_id uuid, step text,
 			task_type text, provider text, model text, status text, code text, detail text, decision text, prompt_tokens int,
 			completion_tokens int, cached_tokens int, reasoning_tokens int, cost_usd numeric, provenance text, wait_ms bigint,
 			latency_ms bigint, generation_id text, simulated boolean, started_at timestamptz, price_version text,
-			walk_id uuid)`
+			walk_id uuid, reserved_usd numeric, campaign_id uuid, key_id uuid)`
 	callConflict = `
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, code = excluded.code, detail = excluded.detail,
 			decision = excluded.decision, prompt_tokens = excluded.prompt_tokens, model = excluded.model,
 			completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
-			reasoning_tokens = excluded.reasoning_tokens, cost_usd = excluded.cost_usd, provenance = excluded.provenance,
-			price_version = excluded.price_version,
+			reasoning_tokens = excluded.reasoning_tokens, price_version = excluded.price_version,
+			cost_usd = coalesce(excluded.cost_usd, calls.cost_usd),
+			provenance = CASE WHEN excluded.cost_usd IS NULL THEN calls.provenance ELSE excluded.provenance END,
 			latency_ms = excluded.latency_ms, generation_id = excluded.generation_id, simulated = excluded.simulated
 		WHERE calls.status IN ('started', 'unknown')`
 )

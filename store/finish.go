@@ -28,6 +28,14 @@ type Outcome struct {
 // Finish commits the end of an attempt: state, result, the rows that belong to it, events, and the callback, all or
 // nothing. It returns ErrLeaseLost when the fence is not the job's any more.
 func (s *Store) Finish(ctx context.Context, job growth.Job, fence int64, o Outcome) error {
+	err := s.finish(ctx, job, fence, o)
+	if err == nil {
+		s.committed(o.Calls)
+	}
+	return err
+}
+
+func (s *Store) finish(ctx context.Context, job growth.Job, fence int64, o Outcome) error {
 	if o.Save == nil && job.CallbackURL == "" { // nothing but the job's own rows: shares a statement with others
 		state, err := s.finishes.do(ctx, ending{job: job, fence: &fence, Outcome: o})
 		if err == nil && state == "" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/store"
@@ -24,6 +25,8 @@ type owned struct {
 	key      store.Key
 	schedule growth.ScheduleID
 	walk     growth.WalkID
+	budget   growth.Budget
+	unpriced growth.CallID
 }
 
 func furnished(t *testing.T) owned {
@@ -55,6 +58,9 @@ func furnished(t *testing.T) owned {
 	_, err = b.sc.RunSchedule(b.ctx, s.ID, "x", "", func(growth.Schedule) error { return nil })
 	b.must(err)
 	o.schedule = s.ID
+	o.budget, err = b.sc.AddBudget(b.ctx, monthly("ours", "5"))
+	b.must(err)
+	o.unpriced = b.open("0.002", growth.CallUnknown)
 	return o
 }
 
@@ -84,12 +90,24 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	},
 	"StepsOfJob": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.StepsOfJob(o.ctx, o.job)) },
 	"Calls":      func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Calls(o.ctx, store.Page{})) },
-	"LearnCost": func(sc store.Scoped, o owned) (any, bool) {
-		calls, err := o.sc.CallsOfJob(o.ctx, o.job)
-		if err != nil || len(calls) == 0 {
-			return err, false
-		}
-		return nothing(sc.LearnCost(o.ctx, calls[0]))
+	"LedgerRows": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.LedgerRows(o.ctx, store.CallFilter{Job: o.job}, store.Page{}))
+	},
+	"SettleCall": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.SettleCall(o.ctx, o.unpriced, growth.USD(decimal.Zero, growth.CostSettled), "them")
+		return absent(err)
+	},
+	"BudgetStatus": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.BudgetStatus(o.ctx, o.budget.ID, time.Now()))
+	},
+	"ChangeBudget": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ChangeBudget(o.ctx, o.budget.ID, store.BudgetChange{})
+		return absent(err)
+	},
+	"DeleteBudget": func(sc store.Scoped, o owned) (any, bool) { return absent(sc.DeleteBudget(o.ctx, o.budget.ID)) },
+	"AddBudget": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.AddBudget(o.ctx, monthly("ours", "1")) // the same name: it is free here
+		return err, err == nil
 	},
 	"CountJobs": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountJobs(o.ctx)) },
 	"QueueStates": func(sc store.Scoped, o owned) (any, bool) {
@@ -299,7 +317,7 @@ func (o owned) snapshot() map[string]string {
 	out := map[string]string{}
 	for _, table := range []string{
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
-		"schedules", "schedule_ticks",
+		"schedules", "schedule_ticks", "budgets",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

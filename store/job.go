@@ -24,6 +24,7 @@ type NewJob struct {
 	UniqueKey      string            // empty: none; else at most one unfinished job of this type has it
 	LeadID         growth.LeadID
 	TraceID        string
+	KeyID          string // the API key that asks; empty: none
 }
 
 // Accepted is what became of one NewJob.
@@ -53,6 +54,7 @@ type jobRow struct {
 	Metadata      []byte             `db:"metadata"`
 	CampaignID    sql.NullString     `db:"campaign_id"`
 	CallbackURL   sql.NullString     `db:"callback_url"`
+	KeyID         sql.NullString     `db:"key_id"`
 	TraceID       string             `db:"trace_id"`
 	Simulated     bool               `db:"simulated"`
 	RunAt         pgTime             `db:"run_at"`
@@ -62,13 +64,13 @@ type jobRow struct {
 
 const jobColumns = `id, workspace_id, type, state, priority, attempts, max_attempts, input, result, error_code,
 	error_message, waiting_reason, waiting_until, metadata, campaign_id, callback_url, trace_id, simulated, run_at,
-	created_at, updated_at`
+	created_at, updated_at, key_id`
 
 func (r jobRow) job() growth.Job {
 	j := growth.Job{
 		ID: r.ID, Workspace: r.Workspace, Type: r.Type, State: r.State, Priority: r.Priority, Attempts: r.Attempts,
 		MaxAttempts: r.MaxAttempts, Input: r.Input, Result: r.Result, Metadata: r.Metadata, CallbackURL: r.CallbackURL.String,
-		TraceID: r.TraceID, Simulated: r.Simulated, RunAt: r.RunAt.Time, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+		TraceID: r.TraceID, KeyID: r.KeyID.String, Simulated: r.Simulated, RunAt: r.RunAt.Time, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 	if r.ErrorCode.Valid {
 		code := growth.ParseCode(r.ErrorCode.String)
@@ -150,6 +152,7 @@ func (tx *Tx) insertJobs(ctx context.Context, ws growth.WorkspaceID, jobs []NewJ
 	ids, types, lanes, prios, states := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	inputs, metas, callbacks, campaigns := make([]string, n), make([]sql.NullString, n), make([]sql.NullString, n), make([]sql.NullString, n)
 	uniques, leads, traces := make([]sql.NullString, n), make([]sql.NullString, n), make([]string, n)
+	keys := make([]sql.NullString, n)
 	maxes, timeouts, runs := make([]int64, n), make([]int64, n), make([]string, n)
 	now := time.Now().UTC()
 	for i, j := range jobs {
@@ -163,22 +166,23 @@ func (tx *Tx) insertJobs(ctx context.Context, ws growth.WorkspaceID, jobs []NewJ
 		inputs[i], metas[i] = string(j.Input), nullString(string(o.Metadata))
 		callbacks[i], campaigns[i] = nullString(o.CallbackURL), nullString(string(o.CampaignID))
 		uniques[i], leads[i], traces[i] = nullString(j.UniqueKey), nullString(string(j.LeadID)), j.TraceID
+		keys[i] = nullString(j.KeyID)
 		maxes[i], timeouts[i], runs[i] = int64(o.MaxAttempts), int64(o.TimeoutS), runAt.Format(time.RFC3339Nano)
 	}
 	rows, err := tx.tx.QueryContext(ctx, `
 		INSERT INTO jobs (id, workspace_id, type, lane, priority, state, input, metadata, callback_url, campaign_id,
-			unique_key, lead_id, trace_id, max_attempts, timeout_s, run_at)
+			unique_key, lead_id, trace_id, max_attempts, timeout_s, run_at, key_id)
 		SELECT id, $1, type, lane, priority, state, input, metadata, callback_url, campaign_id,
-			unique_key, lead_id, trace_id, max_attempts, timeout_s, run_at
+			unique_key, lead_id, trace_id, max_attempts, timeout_s, run_at, key_id
 		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::jsonb[], $9::text[],
-			$10::uuid[], $11::text[], $12::uuid[], $13::text[], $14::int[], $15::int[], $16::timestamptz[])
+			$10::uuid[], $11::text[], $12::uuid[], $13::text[], $14::int[], $15::int[], $16::timestamptz[], $17::uuid[])
 			AS t (id, type, lane, priority, state, input, metadata, callback_url, campaign_id,
-			unique_key, lead_id, trace_id, max_attempts, timeout_s, run_at)
+			unique_key, lead_id, trace_id, max_attempts, timeout_s, run_at, key_id)
 		ON CONFLICT DO NOTHING
 		RETURNING id`,
 		ws, pq.Array(ids), pq.Array(types), pq.Array(lanes), pq.Array(prios), pq.Array(states), pq.Array(inputs),
 		pq.Array(metas), pq.Array(callbacks), pq.Array(campaigns), pq.Array(uniques), pq.Array(leads), pq.Array(traces),
-		pq.Array(maxes), pq.Array(timeouts), pq.Array(runs))
+		pq.Array(maxes), pq.Array(timeouts), pq.Array(runs), pq.Array(keys))
 	if err != nil {
 		return acceptFault(err)
 	}

@@ -21,26 +21,49 @@ const (
 type LedgerWriter struct {
 	store *Store
 	log   zerolog.Logger
-	queue chan growth.Call
+	queue chan ledgerEntry
+}
+
+// ledgerEntry is a row on its way to its commit. committed, when not nil, is told how that went.
+type ledgerEntry struct {
+	call      growth.Call
+	committed chan<- error
 }
 
 // NewLedgerWriter makes a writer; Run must be running for it to write.
 func NewLedgerWriter(s *Store, log zerolog.Logger) *LedgerWriter {
-	return &LedgerWriter{store: s, log: log, queue: make(chan growth.Call, ledgerQueue)}
+	return &LedgerWriter{store: s, log: log, queue: make(chan ledgerEntry, ledgerQueue)}
 }
 
-// Start takes over the row of a call that is about to be made. It waits when too many rows wait already.
+// Start takes over the row of a call that is about to be made. It waits when too many rows wait already. A row that
+// holds money of a budget is committed when Start returns: it is the reservation that outlives Redis and this process.
 func (w *LedgerWriter) Start(ctx context.Context, c growth.Call) error {
+	var committed chan error
+	if c.Reserved != nil {
+		committed = make(chan error, 1)
+	}
 	select {
-	case w.queue <- c:
-		return nil
+	case w.queue <- ledgerEntry{c, committed}:
 	case <-ctx.Done():
-		return &growth.Error{Code: growth.Unavailable, Op: "store.LedgerWriter", Message: "the ledger cannot be written fast enough", Err: ctx.Err()}
+		return tooSlow(ctx)
+	}
+	if committed == nil {
+		return nil
+	}
+	select {
+	case err := <-committed:
+		return err
+	case <-ctx.Done():
+		return tooSlow(ctx)
 	}
 }
 
+func tooSlow(ctx context.Context) error {
+	return &growth.Error{Code: growth.Unavailable, Op: "store.LedgerWriter", Message: "the ledger cannot be written fast enough", Err: ctx.Err()}
+}
+
 // End takes over the end of a call. A call that was made is never dropped: when the queue is full the caller waits.
-func (w *LedgerWriter) End(_ context.Context, c growth.Call) { w.queue <- c }
+func (w *LedgerWriter) End(_ context.Context, c growth.Call) { w.queue <- ledgerEntry{call: c} }
 
 // Run writes until ctx ends, and then what is left.
 func (w *LedgerWriter) Run(ctx context.Context) {
@@ -62,19 +85,25 @@ func (w *LedgerWriter) Run(ctx context.Context) {
 }
 
 // gather takes what comes within the linger time. Of a call whose start and end are both here, only the end is written.
-func (w *LedgerWriter) gather(first growth.Call) []growth.Call {
-	batch, at := []growth.Call{first}, map[growth.CallID]int{first.ID: 0}
+// Nobody who waits for the commit is made to linger: what comes during one commit makes the group of the next.
+func (w *LedgerWriter) gather(first ledgerEntry) []ledgerEntry {
+	batch, at := []ledgerEntry{first}, map[growth.CallID]int{first.call.ID: 0}
 	timer := time.NewTimer(ledgerLinger)
 	defer timer.Stop()
+	awaited := first.committed != nil
 	for len(batch) < ledgerBatch {
+		if awaited && len(w.queue) == 0 {
+			return batch
+		}
 		select {
-		case c := <-w.queue:
-			if i, ok := at[c.ID]; ok {
-				batch[i] = c
+		case e := <-w.queue:
+			awaited = awaited || e.committed != nil
+			if i, ok := at[e.call.ID]; ok && batch[i].committed == nil {
+				batch[i] = e
 				continue
 			}
-			at[c.ID] = len(batch)
-			batch = append(batch, c)
+			at[e.call.ID] = len(batch)
+			batch = append(batch, e)
 		case <-timer.C:
 			return batch
 		}
@@ -83,12 +112,18 @@ func (w *LedgerWriter) gather(first growth.Call) []growth.Call {
 }
 
 // write commits a group, and keeps trying for as long as the database may be restarting.
-func (w *LedgerWriter) write(batch []growth.Call) {
+func (w *LedgerWriter) write(batch []ledgerEntry) {
+	calls := make([]growth.Call, len(batch))
+	for i, e := range batch {
+		calls[i] = e.call
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := w.store.InTx(ctx, func(tx *Tx) error { return tx.SaveCalls(ctx, batch, 0) })
+		err := w.store.InTx(ctx, func(tx *Tx) error { return tx.SaveCalls(ctx, calls, 0) })
 		if err == nil {
+			answer(batch, nil)
+			w.store.committed(calls)
 			return
 		}
 		if growth.CodeOf(err) != growth.Unavailable && len(batch) > 1 { // one bad row must not take the good ones along
@@ -99,8 +134,18 @@ func (w *LedgerWriter) write(batch []growth.Call) {
 		}
 		if growth.CodeOf(err) != growth.Unavailable || ctx.Err() != nil {
 			w.log.Error().Err(err).Int("calls", len(batch)).Msg("ledger rows lost")
+			answer(batch, err)
 			return
 		}
 		time.Sleep(pause)
+	}
+}
+
+// answer tells those who wait for a row how its commit went.
+func answer(batch []ledgerEntry, err error) {
+	for _, e := range batch {
+		if e.committed != nil {
+			e.committed <- err
+		}
 	}
 }

@@ -20,7 +20,11 @@ type deposit struct {
 // SaveStep keeps a step's result and the ends of the calls that it made, in one commit. A result that is there already
 // stays, as after a commit whose answer was lost.
 func (s *Store) SaveStep(ctx context.Context, id growth.JobID, fence int64, name string, result json.RawMessage, calls []growth.Call) error {
-	return s.deposit(ctx, deposit{id, fence, name, result, calls})
+	err := s.deposit(ctx, deposit{id, fence, name, result, calls})
+	if err == nil {
+		s.committed(calls)
+	}
+	return err
 }
 
 func (s *Store) deposit(ctx context.Context, d deposit) error {

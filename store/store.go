@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -31,6 +32,7 @@ type Store struct {
 	beats      group[beat, beaten]
 	deposits   group[deposit, bool]
 	finishes   group[ending, growth.JobState]
+	onCalls    atomic.Pointer[func([]growth.Call)]
 }
 
 // Options tune the pools; the zero value means the stated defaults.

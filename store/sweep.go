@@ -135,6 +135,7 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 		`DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < now() - $1 * interval '1 second' LIMIT 5000)
 			AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id)`,
 		`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
+		`DELETE FROM alerts WHERE created_at < now() - greatest($1, 3456000) * interval '1 second'`, // a month's must outlive it
 		`DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {

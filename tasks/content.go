@@ -268,7 +268,7 @@ func (w ContentWorker) judge(ctx context.Context, wr *writing, d content.Draft, 
 // ask makes one structured call. Drafts are never cached across jobs: the same brief twice asks for two posts.
 func (w ContentWorker) ask(ctx context.Context, wr *writing, task growth.TaskType, step, system, user string, schema json.RawMessage, version string, out any) error {
 	a, err := w.Chain.Complete(ctx, router.Request{
-		Task: task, Workspace: wr.job.Job.Workspace, Job: wr.job.Job.ID, Step: step,
+		Task: task, Workspace: wr.job.Job.Workspace, Campaign: wr.job.campaign(), Key: wr.job.Job.KeyID, Job: wr.job.Job.ID, Step: step,
 		Messages: []growth.Message{{Role: "system", Content: system}, {Role: "user", Content: user}},
 		Schema:   schema, SchemaName: strings.ReplaceAll(version, ".", "_"), Privacy: wr.privacy, Ledger: wr.job.Ledger(), RequestID: wr.job.Job.TraceID,
 	})

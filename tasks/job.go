@@ -60,6 +60,14 @@ func (c *Claim) Complete(result any, save func(context.Context, *store.Tx) error
 	return nil
 }
 
+// campaign is the campaign that the job belongs to; empty: none.
+func (c *Claim) campaign() growth.CampaignID {
+	if c.Job.CampaignID == nil {
+		return ""
+	}
+	return *c.Job.CampaignID
+}
+
 // Ledger is where calls made for this job are written.
 func (c *Claim) Ledger() router.Ledger { return c.ledger }
 

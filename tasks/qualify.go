@@ -157,7 +157,7 @@ func (w QualifyWorker) extract(ctx context.Context, job *Job[QualifyArgs], s sco
 		return extracted{}, err
 	}
 	a, err := w.Chain.Complete(ctx, router.Request{
-		Task: growth.TaskQualification, Workspace: job.Job.Workspace, Job: job.Job.ID, Lead: s.lead.ID, Step: "extract", Messages: messages,
+		Task: growth.TaskQualification, Workspace: job.Job.Workspace, Campaign: job.campaign(), Key: job.Job.KeyID, Job: job.Job.ID, Lead: s.lead.ID, Step: "extract", Messages: messages,
 		Schema: lead.Schema(s.rubric), SchemaName: "extraction", Privacy: s.privacy, Cache: router.CacheExact,
 		Scope: s.rubric.ID() + " " + prompts.Qualification, Ledger: job.Ledger(), RequestID: job.Job.TraceID,
 		Accept: func(text string) error { return acceptExtraction(s.rubric, text, view) },
@@ -232,6 +232,9 @@ func (w QualifyWorker) giveUp(job *Job[QualifyArgs], err error) bool {
 	}
 	chain, ok := errors.AsType[*router.ChainError](err)
 	if !ok {
+		return false
+	}
+	if chain.Final { // the owner of the budget said stop
 		return false
 	}
 	if chain.Reason != "" {

@@ -48,6 +48,7 @@ type Submission struct {
 	UniqueKey      string
 	LeadID         growth.LeadID
 	TraceID        string
+	KeyID          string // the API key that asks; empty: none
 }
 
 // Enqueue commits jobs; from its return on they are never lost. Then it wakes the relay, which hands them to Redis.
@@ -64,7 +65,7 @@ func (q *Queue) Enqueue(ctx context.Context, ws growth.WorkspaceID, subs ...Subm
 		}
 		jobs[i] = store.NewJob{
 			Type: s.Args.Type(), Input: input, Options: options, IdempotencyKey: s.IdempotencyKey, BodyHash: store.HashBody(s.Body),
-			UniqueKey: s.UniqueKey, LeadID: s.LeadID, TraceID: s.TraceID,
+			UniqueKey: s.UniqueKey, LeadID: s.LeadID, TraceID: s.TraceID, KeyID: s.KeyID,
 		}
 	}
 	out, err := q.store.In(ws).Accept(ctx, jobs)

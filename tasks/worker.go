@@ -295,6 +295,9 @@ func (r *Runner) decide(ctx context.Context, c *Claim, err error) (store.Outcome
 		return o, nil
 	}
 	fault := faultOf(err)
+	if chain, ok := errors.AsType[*router.ChainError](err); ok && chain.Final {
+		fault.Retryable = false
+	}
 	o.Err = &fault
 	if w, ok := waitOf(err); ok {
 		return r.wait(ctx, c, o, w, err)

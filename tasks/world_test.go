@@ -32,17 +32,21 @@ func newWorld(t *testing.T) *world {
 }
 
 // chain is the router over the simulated providers, with the built-in routes and without a cache.
-func (w *world) chain() *router.Router {
+func (w *world) chain(change ...func(*router.Config)) *router.Router {
 	w.t.Helper()
 	routes, err := router.ParseRoutes(router.DefaultRoutes)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := router.New(router.Config{Routes: routes, Providers: []router.Provider{
+	cfg := router.Config{Routes: routes, Providers: []router.Provider{
 		providers.NewOpenRouter(providers.Settings{BaseURL: w.url + "/openrouter/api/v1", Key: "sim-key", HTTP: w.web}),
 		providers.NewHuggingFace(providers.Settings{BaseURL: w.url + "/huggingface/v1", Key: "sim-key", HTTP: w.web}),
 		providers.NewOllama(providers.Settings{BaseURL: w.url + "/ollama", HTTP: w.web}),
-	}})
+	}}
+	for _, f := range change {
+		f(&cfg)
+	}
+	r := router.New(cfg)
 	for name, err := range r.LearnCatalogues(w.t.Context()) {
 		w.t.Fatalf("models of %s: %v", name, err)
 	}

@@ -30,7 +30,7 @@ func run(ctx context.Context) error {
 	if err := prepare(ctx, b); err != nil {
 		return err
 	}
-	chain, err := b.Chain()
+	chain, err := b.Chain(ctx)
 	if err != nil {
 		return err
 	}
@@ -39,6 +39,7 @@ func run(ctx context.Context) error {
 	bus := &events.Bus{}
 	handler := api.New(api.Config{
 		Store: b.Store, Queue: tasks.NewQueue(b.Store, relay), Router: chain.Router, Cache: chain.Cache, Bus: bus, Log: b.Log,
+		Budgets:      chain.Budget.Changed,
 		ResetBreaker: func(ctx context.Context, name string) error { return chain.Router.Breakers().Reset(ctx, b.Redis, name) },
 		Currency:     b.Config.Currency, Rate: b.Rate(), Seal: b.Keyring.Seal, LinkedIn: b.LinkedIn(), RequireKeys: b.Config.KeysRequired(),
 		AllowHosts: callbackHosts(b), CORSOrigins: b.Config.CORSOrigins, PublicURL: b.Config.AppURL, EmbedModel: b.EmbedModel(), Simulated: b.Config.SimulatorWanted(), Version: wiring.Version(), Report: b.Report,

@@ -26,7 +26,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer b.Close()
-	chain, err := b.Chain()
+	chain, err := b.Chain(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,6 +43,7 @@ func run(ctx context.Context) error {
 	wg.Go(func() { reconciler.Run(beside) })
 	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
 	wg.Go(func() { scheduler.Run(beside) })
+	wg.Go(func() { b.Bookkeeper().Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
 	chain.Warm(ctx, 5*time.Second)
 	err = work(ctx, b, chain, relay)

@@ -217,7 +217,7 @@ func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool)
 	subs, at := make([]tasks.Submission, 0, len(items)), make([]*int, len(items))
 	trace := daemon.RequestID(ctx)
 	for i, it := range items {
-		s := tasks.Submission{Args: it.args, Options: it.options, IdempotencyKey: it.key, Body: it.body, LeadID: it.leadID, TraceID: trace}
+		s := tasks.Submission{Args: it.args, Options: it.options, IdempotencyKey: it.key, Body: it.body, LeadID: it.leadID, TraceID: trace, KeyID: who(ctx).KeyID}
 		if l, ok := saved[i]; ok {
 			s.LeadID, s.Args = l.Lead.ID, it.setLead(l.Lead.ID)
 			if q, isScore := s.Args.(tasks.QualifyArgs); isScore && skipUnchanged {

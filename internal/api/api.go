@@ -37,7 +37,8 @@ type Config struct {
 	Queue        *tasks.Queue
 	Router       *router.Router
 	Cache        *cache.Cache
-	ResetBreaker func(ctx context.Context, name string) error // in every process; an empty name is every breaker
+	ResetBreaker func(ctx context.Context, name string) error           // in every process; an empty name is every breaker
+	Budgets      func(ctx context.Context, ws growth.WorkspaceID) error // tells every process that a workspace's budgets have changed
 	Bus          *events.Bus
 	Log          zerolog.Logger
 	Currency     string
@@ -77,6 +78,8 @@ func New(cfg Config) http.Handler {
 	a.queues(h)
 	a.schedules(h)
 	a.admin(h)
+	a.budgets(h)
+	a.calls(h)
 	mux.HandleFunc("/api/trpc/", a.trpc)
 	a.openAIFace(h, mux)
 	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)

@@ -140,14 +140,17 @@ func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "reject": `{"reason":"x"}`, "approve": `{}`, "patch": `{}`}
+	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "/v1/calls/{id}/settle": `{"cost_usd":"1"}`, "reject": `{"reason":"x"}`, "approve": `{}`, "patch": `{}`}
 	tried := 0
 	for path, item := range doc.Paths.Map() {
 		if !strings.Contains(path, "{id}") {
 			continue
 		}
 		for method := range item.Operations() {
-			body := bodies[strings.ToLower(method)]
+			body := bodies[path]
+			if body == "" {
+				body = bodies[strings.ToLower(method)]
+			}
 			if body == "" {
 				body = bodies[path[strings.LastIndex(path, "/")+1:]]
 			}

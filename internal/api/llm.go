@@ -77,7 +77,7 @@ func (a *api) complete(ctx context.Context, b CompleteBody) (Completion, error) 
 // request puts a direct call into the router's words.
 func (a *api) request(ctx context.Context, b CompleteBody) (router.Request, error) {
 	req := router.Request{
-		Task: b.TaskType, Workspace: who(ctx).Workspace, Messages: b.Messages, Cache: router.DirectCache(b.Options.BypassCache), Schema: b.Schema, SchemaName: "answer",
+		Task: b.TaskType, Workspace: who(ctx).Workspace, Key: who(ctx).KeyID, Messages: b.Messages, Cache: router.DirectCache(b.Options.BypassCache), Schema: b.Schema, SchemaName: "answer",
 		Sampling:  router.Sampling{Temperature: b.Options.Temperature, TopP: b.Options.TopP, MaxTokens: b.Options.MaxTokens},
 		Timeout:   time.Duration(b.Options.TimeoutS) * time.Second,
 		RequestID: daemon.RequestID(ctx),

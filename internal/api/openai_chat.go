@@ -85,7 +85,7 @@ func (a *api) chatRequest(r *http.Request, q ChatRequest) (router.Request, error
 	}
 	fresh := strings.Contains(strings.ToLower(r.Header.Get("Cache-Control")), "no-cache")
 	req := router.Request{
-		Task: model.task, Force: model.force, Workspace: who(r.Context()).Workspace, Cache: router.DirectCache(fresh), SchemaName: "answer",
+		Task: model.task, Force: model.force, Workspace: who(r.Context()).Workspace, Key: who(r.Context()).KeyID, Cache: router.DirectCache(fresh), SchemaName: "answer",
 		Sampling:  router.Sampling{Temperature: q.Temperature, TopP: q.TopP, MaxTokens: q.limit(), Stop: q.Stop},
 		RequestID: daemon.RequestID(r.Context()),
 	}

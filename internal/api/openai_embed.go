@@ -84,7 +84,7 @@ func (a *api) postEmbeddings(w http.ResponseWriter, r *http.Request) error {
 
 func (a *api) embedRequest(r *http.Request, q EmbeddingRequest) (router.EmbedRequest, error) {
 	req := router.EmbedRequest{
-		Workspace: who(r.Context()).Workspace, Model: q.Model, Cache: router.CacheExact, RequestID: daemon.RequestID(r.Context()),
+		Workspace: who(r.Context()).Workspace, Key: who(r.Context()).KeyID, Model: q.Model, Cache: router.CacheExact, RequestID: daemon.RequestID(r.Context()),
 	}
 	_, bare, _ := strings.Cut(a.EmbedModel, "/")
 	switch q.Model {

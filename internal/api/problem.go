@@ -17,15 +17,16 @@ import (
 
 // Problem is an error as RFC 9457 describes it, with a message member that tools such as n8n show.
 type Problem struct { //nolint:errname // RFC 9457's own word
-	Type    string        `json:"type" doc:"Stable name of the kind of error" example:"urn:astrogrowth:problem:invalid"`
-	Title   string        `json:"title"`
-	Status  int           `json:"status"`
-	Detail  string        `json:"detail,omitempty"`
-	Message string        `json:"message" doc:"The same for tools that look for a message"`
-	Code    string        `json:"code" doc:"The failure taxonomy's name"`
-	Errors  []Fault       `json:"errors,omitempty" doc:"The fields at fault and what would be right"`
-	Calls   []growth.Call `json:"calls,omitempty" doc:"What every candidate of the chain did"`
-	WalkID  growth.WalkID `json:"walk_id,omitempty" doc:"Groups the calls; see /v1/walks/{id}"`
+	Type    string                `json:"type" doc:"Stable name of the kind of error" example:"urn:astrogrowth:problem:invalid"`
+	Title   string                `json:"title"`
+	Status  int                   `json:"status"`
+	Detail  string                `json:"detail,omitempty"`
+	Message string                `json:"message" doc:"The same for tools that look for a message"`
+	Code    string                `json:"code" doc:"The failure taxonomy's name"`
+	Errors  []Fault               `json:"errors,omitempty" doc:"The fields at fault and what would be right"`
+	Calls   []growth.Call         `json:"calls,omitempty" doc:"What every candidate of the chain did"`
+	Budget  *growth.BudgetRefusal `json:"budget,omitempty" doc:"The budget that has no money left, and when it frees"`
+	WalkID  growth.WalkID         `json:"walk_id,omitempty" doc:"Groups the calls; see /v1/walks/{id}"`
 
 	retryAfter int
 	cause      error
@@ -135,7 +136,10 @@ func problemOf(err error) *Problem {
 
 // chainProblem is how the end of a chain looks from outside: a provider's status never becomes ours.
 func chainProblem(p *Problem, chain *router.ChainError) *Problem {
-	p.Calls, p.WalkID = chain.Calls, chain.Walk
+	p.Calls, p.WalkID, p.Budget = chain.Calls, chain.Walk, chain.Budget
+	if chain.Budget != nil {
+		return p
+	}
 	switch chain.Fault.Code {
 	case growth.Invalid, growth.TooLarge, growth.TooLong, growth.Refused, growth.Canceled, growth.Internal:
 		return p

@@ -115,9 +115,11 @@ func (c *Config) checkWords(k *checker) {
 	k.require(err == nil && unit.String() == c.Currency, "CURRENCY")
 	_, err = netip.ParseAddr(c.BindAddr)
 	k.require(err == nil || c.BindAddr == "localhost", "BIND_ADDR")
-	if c.RoutesFile != "" {
-		info, err := os.Stat(c.RoutesFile)
-		k.require(err == nil && !info.IsDir(), "ROUTES_FILE")
+	for name, file := range map[string]string{"ROUTES_FILE": c.RoutesFile, "PRICES_FILE": c.PricesFile} {
+		if file != "" {
+			info, err := os.Stat(file)
+			k.require(err == nil && !info.IsDir(), name)
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ type Config struct {
 	OllamaURL          string        `env:"OLLAMA_URL" accept:"an http or https address, as http://localhost:11434; empty: not used"`
 	EmbedModel         string        `env:"EMBED_MODEL" envDefault:"nomic-embed-text" accept:"a model name"`
 	RoutesFile         string        `env:"ROUTES_FILE" accept:"a file that can be read; empty: the routes that are built in"`
+	PricesFile         string        `env:"PRICES_FILE" accept:"a file that can be read; empty: the providers' own lists, else the one that is built in"`
 
 	LinkedInClientID     string `env:"LINKEDIN_CLIENT_ID" accept:"the app's client id, together with LINKEDIN_CLIENT_SECRET"`
 	LinkedInClientSecret Secret `env:"LINKEDIN_CLIENT_SECRET" accept:"the app's client secret, together with LINKEDIN_CLIENT_ID"`

@@ -42,6 +42,7 @@ func TestEachBadValueIsNamed(t *testing.T) {
 		"SIMULATOR_LATENCY_MS":              {"-1", "1s", "600001"},
 		"OLLAMA_URL":                        {"localhost:11434"},
 		"ROUTES_FILE":                       {"does-not-exist.yaml", "."},
+		"PRICES_FILE":                       {"does-not-exist.json", "."},
 		"LINKEDIN_VERSION":                  {"2026", "202613", "latest", "000001"},
 		"LINKEDIN_MAX_POSTS_PER_DAY":        {"0", "many"},
 		"LINKEDIN_MIN_POST_INTERVAL_MS":     {"-5", "99999999999999"},

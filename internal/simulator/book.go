@@ -24,6 +24,7 @@ type Entry struct {
 	Canceled         bool            `json:"canceled,omitempty"` // the client left before the end
 	PromptTokens     int             `json:"prompt_tokens,omitempty"`
 	CompletionTokens int             `json:"completion_tokens,omitempty"`
+	CachedTokens     int             `json:"cached_tokens,omitempty"`
 	CostUSD          decimal.Decimal `json:"cost_usd"`
 	FinishReason     string          `json:"finish_reason,omitempty"`
 	Generation       string          `json:"generation,omitempty"`

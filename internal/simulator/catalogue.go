@@ -17,11 +17,16 @@ import (
 //go:embed models.json
 var modelsJSON []byte
 
-// rate is what a token costs, in US dollars.
-type rate struct{ prompt, completion decimal.Decimal }
+// rate is what a token costs, in US dollars. A host whose cached is zero keeps no prompts in memory.
+type rate struct{ prompt, completion, cached decimal.Decimal }
 
 func (r rate) of(prompt, completion int) decimal.Decimal {
 	return r.prompt.Mul(decimal.NewFromInt(int64(prompt))).Add(r.completion.Mul(decimal.NewFromInt(int64(completion))))
+}
+
+// cost is what an answer costs; the part of the prompt that the host had in memory is cheaper.
+func (r rate) cost(th thought) decimal.Decimal {
+	return r.of(th.prompt, th.completion).Sub(r.prompt.Sub(r.cached).Mul(decimal.NewFromInt(int64(th.cached))))
 }
 
 // routerModel is a model at OpenRouter; its prices are per token.

@@ -30,6 +30,7 @@ type thought struct {
 	finish     string // "stop" or "length"
 	prompt     int
 	completion int
+	cached     int // of the prompt
 	cost       decimal.Decimal
 	took       time.Duration // what a model of this speed would have needed
 }
@@ -47,7 +48,10 @@ func (x *exchange) think(c chat, price rate) thought {
 		th.text = spoil(th.text, x.fault.Params.Hint)
 	}
 	th.completion = tokens(th.text)
-	th.cost = price.of(th.prompt, th.completion)
+	if !price.cached.IsZero() {
+		th.cached = x.s.prompts.remember(x.row.Answered, c.turns)
+	}
+	th.cost = price.cost(th)
 	th.took = time.Duration(th.completion) * x.s.perToken
 	x.row.Stream = c.stream
 	x.charge(th)
@@ -56,7 +60,7 @@ func (x *exchange) think(c chat, price rate) thought {
 
 // charge writes into the row what the answer th has cost.
 func (x *exchange) charge(th thought) {
-	x.row.PromptTokens, x.row.CompletionTokens = th.prompt, th.completion
+	x.row.PromptTokens, x.row.CompletionTokens, x.row.CachedTokens = th.prompt, th.completion, th.cached
 	x.row.CostUSD, x.row.FinishReason = th.cost, th.finish
 }
 
@@ -103,6 +107,6 @@ func (x *exchange) pieces(th thought, price rate) iter.Seq[string] {
 
 func (x *exchange) chargePart(th thought, price rate, sent int) {
 	th.completion, th.finish = sent, ""
-	th.cost = price.of(th.prompt, sent)
+	th.cost = price.cost(th)
 	x.charge(th)
 }

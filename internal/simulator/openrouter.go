@@ -83,7 +83,9 @@ func (x *exchange) openRouterKeyed() bool {
 	return false
 }
 
-func (m *routerModel) rate() rate { return rate{prompt: m.Prompt, completion: m.Completion} }
+func (m *routerModel) rate() rate {
+	return rate{prompt: m.Prompt, completion: m.Completion, cached: m.CacheRead}
+}
 
 // chooseRouterModel walks the model of the request and its fallbacks to the first that can serve it; the problem is
 // that of the last.
@@ -169,10 +171,10 @@ func (c openRouterCall) usage(th thought) map[string]any {
 	return map[string]any{
 		"prompt_tokens": th.prompt, "completion_tokens": th.completion, "total_tokens": th.prompt + th.completion,
 		"cost": cost, "is_byok": false,
-		"prompt_tokens_details": map[string]int{"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0},
+		"prompt_tokens_details": map[string]int{"cached_tokens": th.cached, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0},
 		"cost_details": map[string]any{
 			"upstream_inference_cost":             cost,
-			"upstream_inference_prompt_cost":      rawNumber(r.of(th.prompt, 0).String()),
+			"upstream_inference_prompt_cost":      rawNumber(th.cost.Sub(r.of(0, th.completion)).String()),
 			"upstream_inference_completions_cost": rawNumber(r.of(0, th.completion).String()),
 		},
 		"completion_tokens_details": map[string]int{"reasoning_tokens": 0, "image_tokens": 0, "audio_tokens": 0},

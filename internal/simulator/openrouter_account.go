@@ -98,7 +98,7 @@ func (x *exchange) openRouterGeneration() {
 		"id": id, "model": e.Answered, "provider_name": "Simulated", "total_cost": cost, "usage": cost,
 		"tokens_prompt": e.PromptTokens, "tokens_completion": e.CompletionTokens,
 		"native_tokens_prompt": e.PromptTokens, "native_tokens_completion": e.CompletionTokens,
-		"native_tokens_reasoning": 0, "native_tokens_cached": 0, "latency": e.LatencyMS, "generation_time": e.LatencyMS,
+		"native_tokens_reasoning": 0, "native_tokens_cached": e.CachedTokens, "latency": e.LatencyMS, "generation_time": e.LatencyMS,
 		"finish_reason": orNull(e.FinishReason), "native_finish_reason": orNull(e.FinishReason), "streamed": e.Stream,
 		"cancelled": e.Canceled, "created_at": e.At, "upstream_id": nil, "cache_discount": nil, "is_byok": false, "router": nil,
 	}})

@@ -207,3 +207,25 @@ func TestOpenRouterAccount(t *testing.T) {
 		t.Errorf("credits with a management key: %d", g.status)
 	}
 }
+
+func TestOpenRouterChargesLessForAPromptThatItHasInMemory(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	house := strings.Repeat("You write for the house. ", 20)
+	ask := func(question string) obj {
+		g := s.post(orChat, obj{"model": gpt, "messages": []obj{{"role": "system", "content": house}, {"role": "user", "content": question}}}, bearer...)
+		return g.json(t)
+	}
+	first, second := ask("What is 2+2?"), ask("What is 2+3?")
+	if n := at(t, first, "usage", "prompt_tokens_details", "cached_tokens"); n != 0.0 {
+		t.Errorf("cached at first: %v", n)
+	}
+	cached := tokens(house) + turnTokens
+	if n := at(t, second, "usage", "prompt_tokens_details", "cached_tokens"); n != float64(cached) {
+		t.Errorf("cached then: %v, want %d", n, cached)
+	}
+	rows := s.Entries(2)
+	if saved := rows[0].CostUSD.Sub(rows[1].CostUSD); !saved.Equal(decimal.RequireFromString("0.000000075").Mul(decimal.NewFromInt(int64(cached)))) || rows[1].CachedTokens != cached {
+		t.Errorf("saved %s for %d tokens at half the price", saved, cached)
+	}
+}

@@ -47,6 +47,7 @@ type Server struct {
 	faults    *faultSet
 	feed      *feed
 	memory    *ollamaMemory
+	prompts   promptMemory
 	rubrics   rubrics
 	tier      freeTier
 	dice      *dice
@@ -89,6 +90,7 @@ func (s *Server) Reset() {
 	s.feed.reset()
 	s.memory.reset()
 	s.tier.set(FreeTier{})
+	s.prompts.reset()
 }
 
 func (s *Server) routes() {

@@ -25,6 +25,9 @@ var template struct {
 	name string
 }
 
+// addresses holds, for each Store that is open, where its database is.
+var addresses sync.Map // *store.Store: string
+
 // direct holds, for each Store that is open, a connection of its own to the same database.
 var direct sync.Map // *store.Store: *sql.DB
 
@@ -86,8 +89,10 @@ func storeOn(tb testing.TB, server string) *store.Store {
 		tb.Fatalf("open the test's database: %v", err)
 	}
 	direct.Store(s, db)
+	addresses.Store(s, inDatabase(server, name))
 	tb.Cleanup(func() {
 		direct.Delete(s)
+		addresses.Delete(s)
 		_, _ = s.Close(), db.Close()
 		if err := execute(inDatabase(server, name), emptyAll); err != nil {
 			tb.Logf("database %s could not be emptied and is not used again: %v", name, err)
@@ -147,6 +152,17 @@ func SQL(tb testing.TB, s *store.Store) *sql.DB {
 		tb.Fatal("the store was not made by testenv.Store")
 	}
 	return db
+}
+
+// Address returns the address of the database of a Store, for a process of its own that works on it too.
+func Address(tb testing.TB, s *store.Store) string {
+	tb.Helper()
+	found, _ := addresses.Load(s)
+	url, ok := found.(string)
+	if !ok {
+		tb.Fatal("the store was not made by testenv.Store")
+	}
+	return url
 }
 
 // Workspace makes a workspace that no other test has.

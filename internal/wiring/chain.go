@@ -11,6 +11,7 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/linkedin"
 	"github.com/zakibelm/astrogrowth/router"
 	"github.com/zakibelm/astrogrowth/router/breaker"
+	"github.com/zakibelm/astrogrowth/router/budget"
 	"github.com/zakibelm/astrogrowth/router/cache"
 	"github.com/zakibelm/astrogrowth/router/quota"
 	"github.com/zakibelm/astrogrowth/store"
@@ -21,6 +22,7 @@ type Chain struct {
 	Router *router.Router
 	Cache  *cache.Cache
 	Ledger *store.LedgerWriter
+	Budget *budget.Keeper
 	stats  *store.CacheStats
 	base   *Base
 	file   routeFile
@@ -32,8 +34,14 @@ type Chain struct {
 }
 
 // Chain builds the router over the configured providers, or over the simulator.
-func (b *Base) Chain() (*Chain, error) {
+func (b *Base) Chain(ctx context.Context) (*Chain, error) {
 	file, routes, err := b.routes()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	prices, err := b.prices(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +51,7 @@ func (b *Base) Chain() (*Chain, error) {
 	}
 	b.closers = append(b.closers, func() error { kept.Close(); return nil })
 	c := &Chain{Cache: kept, Ledger: store.NewLedgerWriter(b.Store, b.Log), stats: store.NewCacheStats(b.Store, b.Log), base: b, file: file}
+	c.Budget = b.budgets()
 	c.pools, c.rests = b.pools(), &quota.Cooldowns{}
 	all := Providers(b.Config)
 	for _, p := range all {
@@ -51,7 +60,7 @@ func (b *Base) Chain() (*Chain, error) {
 		}
 	}
 	c.Router = router.New(router.Config{
-		Quota: c.pools, Cooldowns: c.rests, Models: b.Store.ModelBook(sources(b.Config)),
+		Quota: c.pools, Cooldowns: c.rests, Models: b.Store.ModelBook(sources(b.Config)), Budget: c.Budget, Prices: prices,
 		Routes: routes, Providers: all, Ledger: c.Ledger, Cache: kept, Stats: c.stats, CacheTTL: b.Config.CacheTTL.Duration(),
 		Breakers: breaker.New(breaker.Settings{
 			Failures: b.Config.BreakerThreshold, Timeout: b.Config.BreakerTimeout.Duration(),
@@ -64,12 +73,18 @@ func (b *Base) Chain() (*Chain, error) {
 // Run keeps the ledger, the statistics, the breakers, the cache and the catalogues going until ctx ends; what waits to
 // be written is written before it returns.
 func (c *Chain) Run(ctx context.Context) {
+	// What the ledger commits last is settled last.
+	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
+	var after sync.WaitGroup
+	after.Go(func() { c.Budget.Run(settling) })
+	defer after.Wait()
+	defer settled()
 	var wg sync.WaitGroup
+	wg.Go(func() { c.keepPrices(ctx) })
 	wg.Go(func() { c.Ledger.Run(ctx) })
 	wg.Go(func() { c.stats.Run(ctx) })
 	wg.Go(func() { c.Cache.Listen(ctx) })
 	wg.Go(func() { c.Router.Watch(ctx, c.base.Log) })
-	wg.Go(func() { c.Router.LearnCosts(ctx, c.base.Log) })
 	wg.Go(func() { c.followRoutes(ctx) })
 	wg.Go(func() { c.Router.Breakers().Share(ctx, c.base.Redis, c.breakers.changed) })
 	wg.Go(func() { c.breakers.run(ctx) })

@@ -454,9 +454,42 @@ func (w *world) verify(jobs int, took time.Duration) {
 		SELECT count(*) FROM (SELECT job_id, step FROM calls WHERE status = 'ok' AND step <> ''
 			GROUP BY job_id, step HAVING count(*) > 1) AS twice`), 0)
 	w.reasons()
-	unknown := w.count(`SELECT count(*) FROM calls WHERE status = 'unknown'`)
-	w.t.Logf("%-58s %7d", "calls in flight at a kill or a lost connection (unknown)", unknown)
+	atMost := func(what string, got, most int) {
+		verdict := "ok"
+		if got > most {
+			verdict = "WRONG"
+			w.t.Errorf("%s: %d, want at most %d", what, got, most)
+		}
+		w.t.Logf("%-58s %7d  %s (at most %d)", what, got, verdict, most)
+	}
+	inFlight := 0
+	for _, n := range w.inAir {
+		inFlight += n
+	}
+	atMost("calls in flight at a kill or a lost connection (unknown)", w.count(`SELECT count(*) FROM calls WHERE status = 'unknown'`), inFlight)
+	atMost("requests that the providers were sent", w.requests(), w.count(`SELECT count(*) FROM calls WHERE status IN ('ok', 'failed', 'unknown')`))
 	w.t.Logf("%-58s %7d", "attempts beyond the first", w.count(`SELECT coalesce(sum(attempts - 1), 0) FROM jobs WHERE type = 'content-generation'`))
+}
+
+// requests counts what the simulated models were asked: no more than the ledger knows of.
+func (w *world) requests() int {
+	w.t.Helper()
+	var book struct {
+		Totals struct {
+			Models map[string]struct{ Requests int }
+		}
+	}
+	if code, err := w.try(http.MethodGet, w.sim+"/_book", nil, &book); err != nil || code != http.StatusOK {
+		w.t.Fatalf("book: %d %v", code, err)
+	}
+	n := 0
+	for _, m := range book.Totals.Models {
+		n += m.Requests
+	}
+	if n == 0 {
+		w.t.Error("the simulator's book is empty")
+	}
+	return n
 }
 
 // reasons says why jobs failed, if any did.

@@ -178,6 +178,30 @@ func TestGoHearsOfAStreamThatBreaks(t *testing.T) {
 	if err := stream.Err(); err == nil || !strings.Contains(err.Error(), "broke off") || text.Len() == 0 {
 		t.Errorf("%q, %v", text.String(), err)
 	}
+	up.await(t, "the cost of the cut stream", func() bool {
+		cost := up.cost(t, breaking)
+		return cost != "" && cost == up.charged(t, breaking)
+	})
+}
+
+// cost is what the ledger says of the newest call of a model; empty while nobody knows.
+func (p *product) cost(t *testing.T, model string) string {
+	t.Helper()
+	var list struct {
+		Data []struct {
+			Model string
+			Cost  struct{ USD string }
+		}
+	}
+	if err := p.get(p.api+"/v1/calls", &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list.Data {
+		if c.Model == model {
+			return strings.TrimRight(c.Cost.USD, "0")
+		}
+	}
+	return ""
 }
 
 func TestGoCancelsAtTheProvider(t *testing.T) {
@@ -201,7 +225,7 @@ func TestGoCancelsAtTheProvider(t *testing.T) {
 // await looks until something is so.
 func (p *product) await(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !so(); {
+	for end := time.Now().Add(60 * time.Second); !so(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain for %s\n%s", what, &p.out)
 		}

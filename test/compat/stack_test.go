@@ -195,3 +195,23 @@ func (p *product) canceled(t *testing.T) int {
 	}
 	return n
 }
+
+// charged is what the simulator charged for the newest call of a model.
+func (p *product) charged(t *testing.T, model string) (usd string) {
+	t.Helper()
+	var book struct {
+		Entries []struct {
+			Model string
+			Cost  string `json:"cost_usd"`
+		}
+	}
+	if err := p.get(p.sim+"/_control/book", &book); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range book.Entries {
+		if e.Model == model {
+			usd = e.Cost
+		}
+	}
+	return usd
+}
