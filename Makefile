@@ -11,7 +11,7 @@ BENCHTIME ?= 1s
 BROWSER = $$(grep -rlE '^//go:build .*\bbrowser\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: run test check race e2e chain chaos browser fuzz bench lint fmt build vuln hooks help
+.PHONY: run test check race e2e compat chain chaos browser fuzz bench lint fmt build vuln hooks help
 
 run: build ## build and start everything on this machine (ARGS= for `up`)
 	@exec bin/astrogrowth up $(ARGS)
@@ -39,6 +39,10 @@ race: ## run every test under the race detector, in random order
 e2e: build ## start the built programs and walk the jobs through them
 	@.ci/need postgres redis
 	$(GO) test -count=1 -tags e2e $(TESTFLAGS) ./test/...
+
+compat: ## let the official OpenAI clients (Go, Node) use the built programs
+	@.ci/need postgres redis
+	cd test/compat && $(GO) test -count=1 $(TESTFLAGS) ./...
 
 chain: ## run the chain with providers down (CHAIN_CALLS, CHAIN_JOBS)
 	@.ci/need postgres redis

@@ -229,7 +229,7 @@ var (
 
 // transportFault classifies a request that got no answer at all.
 func transportFault(ctx context.Context, err error, connected bool) *growth.Error {
-	if cause := ctx.Err(); cause != nil {
+	if cause := ended(ctx); cause != nil {
 		if connected {
 			return left(cause, growth.ScopeModel)
 		}
@@ -246,7 +246,7 @@ func transportFault(ctx context.Context, err error, connected bool) *growth.Erro
 
 // bodyFault classifies a success whose body broke off.
 func bodyFault(ctx context.Context, err error) *growth.Error {
-	if cause := ctx.Err(); cause != nil {
+	if cause := ended(ctx); cause != nil {
 		return left(cause, growth.ScopeModel)
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
@@ -258,6 +258,15 @@ func bodyFault(ctx context.Context, err error) *growth.Error {
 	e := broken.fault("the answer was cut off")
 	e.Err = quiet(err)
 	return e
+}
+
+// ended is why ctx is over, nil while it is not. A context can be canceled because a time ran out that is no deadline of
+// its own, as a stream's silence; its cause says so.
+func ended(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // left tells a caller who went away, which is nobody's fault, from time that ran out, which speaks against scope.

@@ -26,6 +26,7 @@ type CompatibleConfig struct {
 	// Catalogue reads one entry of the "data" list of GET /models. Optional; the default takes the id alone.
 	Catalogue func(entry json.RawMessage) []Model
 
+	Embeds        bool // it serves POST /embeddings
 	Structured    bool // its models hold to a JSON Schema; for the default Catalogue, whose entries do not say
 	Keyless       bool // it needs no key
 	Local         bool // it runs on the installation's own machines
@@ -93,10 +94,14 @@ func (c *Compatible) admit(op string, req Request) error {
 	if err := req.check(op); err != nil {
 		return err
 	}
+	return c.mayServe(op, req.ZeroRetention)
+}
+
+func (c *Compatible) mayServe(op string, zeroRetention bool) error {
 	if !c.Configured() {
 		return notConfigured(op)
 	}
-	if req.ZeroRetention && !c.cfg.ZeroRetention {
+	if zeroRetention && !c.cfg.ZeroRetention {
 		return growth.Errorf(growth.Refused, op, "the provider does not promise to keep nothing")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -31,6 +32,8 @@ type provider interface {
 	ZeroRetention() bool
 	Complete(ctx context.Context, req Request) (Response, error)
 	Models(ctx context.Context) ([]Model, error)
+	Stream(ctx context.Context, req Request) iter.Seq2[Chunk, error]
+	Embed(ctx context.Context, req EmbedRequest) (Embeddings, error)
 }
 
 type brand struct {
@@ -40,6 +43,9 @@ type brand struct {
 	answer func(text, finish string) string      // a whole answer with 20 and 10 tokens
 	fault  func(status int, text string) string  // an error's body
 	schema func(body map[string]any) (any, bool) // where a request carries the schema
+	piece  func(text, finish string) string      // one message of a stream; the one with a finish has 20 and 10 tokens
+	frame  func(message string) string           // a message as it stands in a body
+	end    string                                // what follows the last message
 }
 
 func brands() []brand {
@@ -51,14 +57,14 @@ func brands() []brand {
 			fault: func(status int, text string) string {
 				return fmt.Sprintf(`{"error":{"code":%d,"message":%q,"metadata":{"provider_name":"Venice"}},"user_id":"u"}`, status, text)
 			},
-			schema: chatSchema,
+			schema: chatSchema, piece: chatPiece(`,"cost":0.0000090`), frame: sseFrame, end: "data: [DONE]\n\n",
 		},
 		{
 			name: "huggingface", path: "/chat/completions",
 			open:   func(s Settings) provider { return NewHuggingFace(s) },
 			answer: chatJSON(`,"queue_time":0.07`),
 			fault:  func(_ int, text string) string { return fmt.Sprintf(`{"error":%q}`, text) },
-			schema: chatSchema,
+			schema: chatSchema, piece: chatPiece(""), frame: sseFrame, end: "data: [DONE]\n\n",
 		},
 		{
 			name: "ollama", path: "/api/chat",
@@ -72,6 +78,14 @@ func brands() []brand {
 				format, ok := body["format"]
 				return format, ok
 			},
+			piece: func(text, finish string) string {
+				last := `"done":false`
+				if finish != "" {
+					last = fmt.Sprintf(`"done":true,"done_reason":%q,"prompt_eval_count":20,"eval_count":10`, finish)
+				}
+				return fmt.Sprintf(`{"model":"m-served","message":{"role":"assistant","content":%q},%s}`, text, last)
+			},
+			frame: func(message string) string { return message + "\n" },
 		},
 	}
 }
@@ -83,6 +97,19 @@ func chatJSON(usage string) func(text, finish string) string {
 			`"usage":{"prompt_tokens":20,"completion_tokens":10,"total_tokens":30%s}}`, finish, text, usage)
 	}
 }
+
+func chatPiece(usage string) func(text, finish string) string {
+	return func(text, finish string) string {
+		end, counts := "null", "null"
+		if finish != "" {
+			end, counts = fmt.Sprintf("%q", finish), `{"prompt_tokens":20,"completion_tokens":10,"total_tokens":30`+usage+`}`
+		}
+		return fmt.Sprintf(`{"id":"gen-1","object":"chat.completion.chunk","model":"m-served","choices":[{"index":0,`+
+			`"delta":{"role":"assistant","content":%q},"finish_reason":%s}],"usage":%s}`, text, end, counts)
+	}
+}
+
+func sseFrame(message string) string { return "data: " + message + "\n\n" }
 
 func chatSchema(body map[string]any) (any, bool) {
 	format, _ := body["response_format"].(map[string]any)

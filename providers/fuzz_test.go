@@ -1,7 +1,9 @@
 package providers
 
 import (
+	"bytes"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -33,6 +35,39 @@ func FuzzDecodeAnswer(f *testing.F) {
 		_ = openRouterModel(body)
 		if text := scrub(string(body), testKey, ask().Messages); len(text) > maxSaying || !utf8.ValidString(text) {
 			t.Errorf("scrubbed text of %d bytes is too long or not UTF-8", len(text))
+		}
+	})
+}
+
+// FuzzDecodeStream holds for any bytes: no panic; a stream ends; what it said is what was passed on; a fault is
+// classified.
+func FuzzDecodeStream(f *testing.F) {
+	for _, b := range brands() {
+		f.Add([]byte(b.streamed("stop", "Hel", "lo")))
+		f.Add([]byte(b.frame(b.piece("Hel", "")) + b.frame(`{"error":{"code":502}}`)))
+	}
+	f.Add([]byte(": comment\r\n\r\ndata: {\ndata: }\n\ndata\n\n"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := reply{status: 200, header: http.Header{}}
+		now := time.Now
+		for _, read := range []func(resp *Response) (func() ([]byte, error), speech){
+			func(resp *Response) (func() ([]byte, error), speech) {
+				return newEvents(bytes.NewReader(body)).next, &chatSpeech{reply: r, resp: resp, now: now}
+			},
+			func(resp *Response) (func() ([]byte, error), speech) {
+				return newLines(bytes.NewReader(body)).next, &ollamaSpeech{reply: r, resp: resp, now: now}
+			},
+		} {
+			var resp Response
+			var said strings.Builder
+			next, s := read(&resp)
+			_, p := patient(t.Context(), time.Minute)
+			err := follow(next, s, &resp, p, func(text string) bool { said.WriteString(text); return true })
+			p.stop()
+			checkDecoded(t, resp, err)
+			if said.String() != resp.Text {
+				t.Errorf("passed on %q, kept %q", said.String(), resp.Text)
+			}
 		}
 	})
 }

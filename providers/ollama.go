@@ -57,15 +57,11 @@ func (o *Ollama) Complete(ctx context.Context, req Request) (Response, error) {
 		return Response{Model: req.Model}, &growth.Error{Code: growth.Invalid, Op: op, Message: "the request is not JSON"}
 	}
 	began := o.wire.now()
-	select {
-	case o.slots <- struct{}{}:
-		defer func() { <-o.slots }()
-	case <-ctx.Done():
-		// Our own queue was too long; that speaks against no model.
-		e := left(ctx.Err(), growth.ScopeNone)
-		e.Op = op
-		return Response{Model: req.Model}, e
+	release, err := o.slot(ctx, op)
+	if err != nil {
+		return Response{Model: req.Model}, err
 	}
+	defer release()
 	waited := o.wire.now().Sub(began)
 	r, err := o.wire.send(ctx, message{
 		method: http.MethodPost, path: "/api/chat", body: body, requestID: req.RequestID, limit: maxAnswer,
@@ -90,17 +86,34 @@ func ownQueue(ctx context.Context, err error, waited, worked time.Duration) erro
 	return &mild
 }
 
+// slot waits until the server may be given one more request.
+func (o *Ollama) slot(ctx context.Context, op string) (release func(), err error) {
+	select {
+	case o.slots <- struct{}{}:
+		return func() { <-o.slots }, nil
+	case <-ctx.Done():
+		// Our own queue was too long; that speaks against no model.
+		e := left(ended(ctx), growth.ScopeNone)
+		e.Op = op
+		return nil, e
+	}
+}
+
 func (o *Ollama) admit(op string, req Request) error {
 	if err := req.check(op); err != nil {
 		return err
 	}
+	return o.mayServe(op, req.Model, req.ZeroRetention)
+}
+
+func (o *Ollama) mayServe(op, model string, zeroRetention bool) error {
 	if !o.Configured() {
 		return notConfigured(op)
 	}
-	if req.ZeroRetention && !o.local {
+	if zeroRetention && !o.local {
 		return growth.Errorf(growth.Refused, op, "the provider does not promise to keep nothing")
 	}
-	if o.local && inCloud(req.Model) {
+	if o.local && inCloud(model) {
 		return growth.Errorf(growth.Refused, op, "the model runs in Ollama's cloud, not on this server")
 	}
 	return nil

@@ -79,6 +79,11 @@ func readOllama(r reply, resp *Response, now time.Time) error {
 		return broken.fault("the answer is not whole JSON")
 	}
 	a.fill(resp)
+	return a.fault(resp, r, now)
+}
+
+// fault is what is wrong with an answer whose last object is a.
+func (a ollamaAnswer) fault(resp *Response, r reply, now time.Time) error {
 	empty := strings.TrimSpace(resp.Text) == ""
 	switch {
 	case says(a.Error):

@@ -21,6 +21,7 @@ func NewOpenRouter(s Settings) *OpenRouter {
 		IDHeader:      "X-Generation-Id",
 		Adapt:         openRouterPreferences,
 		Catalogue:     openRouterModel,
+		Embeds:        true,
 		ZeroRetention: true,
 	})}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
 )
@@ -29,6 +30,10 @@ type Request struct {
 
 	// ZeroRetention asks that the prompt be neither stored nor trained on. A provider that cannot promise it refuses.
 	ZeroRetention bool
+
+	// Silence is how long a stream may say nothing before it is given up; 0: a minute. What only keeps the connection alive
+	// says nothing.
+	Silence time.Duration
 
 	// RequestID is sent as X-Request-Id, so that a call can be found in the provider's log.
 	RequestID string

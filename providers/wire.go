@@ -73,31 +73,29 @@ type message struct {
 	body         []byte
 	requestID    string
 	limit        int64
+	accept       string // empty: "application/json"
+}
+
+func (m message) accepts() string {
+	if m.accept == "" {
+		return "application/json"
+	}
+	return m.accept
 }
 
 // send makes exactly one request. The reply is filled in as far as it came, also beside an error: a cut answer may have
 // been paid for and its headers name it.
 func (w *wire) send(ctx context.Context, m message) (reply, error) {
 	if err := ctx.Err(); err != nil {
-		return reply{}, left(err, growth.ScopeNone)
+		return reply{}, left(ended(ctx), growth.ScopeNone)
 	}
 	// A host can keep a 200 alive for ever by sending blanks, so no call goes without an end.
 	bounded, cancel := context.WithTimeout(ctx, maxDuration)
 	defer cancel()
-	var connected atomic.Bool
-	traced := httptrace.WithClientTrace(bounded, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
-	req, err := w.request(traced, m)
-	if err != nil {
-		return reply{}, &growth.Error{
-			Code: growth.Unavailable, Scope: growth.ScopeProvider, Message: "the provider's address is not usable",
-		}
-	}
 	start := w.now()
-	resp, err := w.client.Do(req)
+	resp, err := w.open(bounded, m)
 	if err != nil {
-		return reply{latency: w.now().Sub(start)}, transportFault(bounded, err, connected.Load())
+		return reply{latency: w.now().Sub(start)}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := readBounded(resp.Body, m.limit)
@@ -108,13 +106,32 @@ func (w *wire) send(ctx context.Context, m message) (reply, error) {
 	return r, nil // a fault is told by its status, even when its text was cut
 }
 
+// open sends a request and returns its answer with the body unread; ctx must have an end.
+func (w *wire) open(ctx context.Context, m message) (*http.Response, error) {
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	req, err := w.request(traced, m)
+	if err != nil {
+		return nil, &growth.Error{
+			Code: growth.Unavailable, Scope: growth.ScopeProvider, Message: "the provider's address is not usable",
+		}
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return nil, transportFault(ctx, err, connected.Load())
+	}
+	return resp, nil
+}
+
 func (w *wire) request(ctx context.Context, m message) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, m.method, w.base+m.path, bytes.NewReader(m.body))
 	if err != nil {
 		return nil, err
 	}
 	maps.Copy(req.Header, w.header)
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", m.accepts())
 	req.Header.Set("User-Agent", "astrogrowth")
 	if len(m.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")

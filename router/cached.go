@@ -131,14 +131,14 @@ func (r *Router) together(ctx context.Context, route Route, req Request, key cac
 	return f.answer, res.Err
 }
 
-// itsOwn says whether the end of a flight concerns its first caller alone: it left, it met a fault of ours, or its budget
-// is spent, and another caller's may not be.
+// itsOwn says whether the end of a flight concerns its first caller alone: it left, it met a fault of ours, its budget is
+// spent, and another caller's may not be, or its stream broke off, of which the others have heard nothing.
 func itsOwn(err error) bool {
 	if code := growth.CodeOf(err); code == growth.Canceled || code == growth.Internal {
 		return true
 	}
 	chain, ok := errors.AsType[*ChainError](err)
-	return ok && chain.Budget != nil
+	return ok && (chain.Budget != nil || chain.Broken)
 }
 
 // flown is what a flight gives to those who waited for it.

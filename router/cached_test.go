@@ -85,6 +85,7 @@ func TestCacheKeyCoversTheWholeRequest(t *testing.T) {
 	apart := map[string]string{
 		"Job": "who asks", "Campaign": "who pays", "Key": "who pays", "Lead": "whose data it is, which is in the messages", "Step": "who asks", "Ledger": "who writes it down", "RequestID": "who asks",
 		"Accept": "checked on every hit", "Cache": "what becomes of the answer", "Timeout": "how long they wait",
+		"KeepAlive": "how they wait", "via": "how the candidates are asked: the answer is the same",
 	}
 	seven := 7.0
 	changes := map[string]func(*router.Request){

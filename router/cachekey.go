@@ -14,7 +14,7 @@ import (
 const keyVersion = 1
 
 // keyOf digests everything in a request that can change its answer: all but who asks (Job, Lead, Step, RequestID,
-// Ledger), how long they wait (Timeout), and what they do with the answer (Accept, Cache).
+// Ledger), how they ask and wait (via, KeepAlive, Timeout), and what they do with the answer (Accept, Cache).
 func keyOf(route Route, req Request) cache.Key {
 	b := make([]byte, 0, 1024)
 	b = appendMessages(append(b, keyVersion), req.Messages)

@@ -122,6 +122,9 @@ type Request struct {
 	Timeout    time.Duration // for the whole walk; 0: the route's
 	Ledger     Ledger        // nil: the router's own
 	RequestID  string
+	KeepAlive  time.Duration // for Stream: an empty chunk comes whenever nothing else came for so long; 0: none does
+
+	via sender // another way to ask than by Complete; nil: none
 }
 
 // Answer is what the chain gives.
@@ -149,6 +152,7 @@ type ChainError struct {
 	Budget *growth.BudgetRefusal // the budget that ended it; nil: none did
 	Final  bool                  // neither time nor another attempt helps, by a budget's policy
 	Calls  []growth.Call
+	Broken bool // the last call failed when a part of its answer had been passed on
 }
 
 // Error is the fault's text.

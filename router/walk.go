@@ -39,6 +39,8 @@ type walker struct {
 	cost   growth.Money
 	waits  []wait // why candidates could not be had now
 	last   error  // the last failure
+	at     int    // the candidate that is being tried
+	begun  bool   // a part of an answer was passed on: no other candidate may answer any more
 	passed string // the models of the present family that were passed by, and why
 	turn   string // this walk's ticket for the lines of free tiers
 	barred *barred
@@ -59,6 +61,7 @@ func (r *Router) walk(ctx context.Context, route Route, req Request, began time.
 		w.ledger = r.cfg.Ledger
 	}
 	for i, t := range r.plan(route) {
+		w.at = i
 		a, done, err := w.candidate(ctx, t)
 		if err != nil {
 			return Answer{}, w.end(err)
@@ -247,10 +250,24 @@ func (w *walker) judge(ctx context.Context, p Provider, full string, a Answer, e
 	case growth.Internal, growth.NotFound, growth.Conflict, growth.Forbidden, growth.Unauthorized, growth.TooLong,
 		growth.KeyRejected, growth.Refused, growth.Uncertain, growth.Malformed:
 	}
+	if w.begun {
+		w.stop()
+		return a, false, err
+	}
 	if ctx.Err() != nil {
 		return a, false, w.ended(ctx)
 	}
 	return a, false, nil
+}
+
+// send makes one request in the way that the caller chose.
+func (w *walker) send(ctx context.Context, p Provider, req providers.Request) (providers.Response, error) {
+	if w.req.via != nil {
+		return w.req.via(ctx, w, p, req)
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.route.CallTimeout)
+	defer cancel()
+	return p.Complete(ctx, req)
 }
 
 // stop marks the last call as the one that ended the walk.
@@ -271,9 +288,7 @@ func (w *walker) call(ctx context.Context, p Provider, slug string, messages []g
 	if err := w.start(ctx, &row, wanted); err != nil {
 		return Answer{}, err
 	}
-	callCtx, cancel := context.WithTimeout(ctx, w.route.CallTimeout)
-	defer cancel()
-	resp, err := p.Complete(callCtx, wanted)
+	resp, err := w.send(ctx, p, wanted)
 	row.LatencyMS = time.Since(row.StartedAt).Milliseconds()
 	row.Usage, row.Generation, row.Simulated = resp.Usage, resp.Generation, resp.Simulated
 	row.Cost, row.Prices = w.r.costOf(p.Name(), slug, resp, err)
@@ -339,6 +354,9 @@ func (r *Router) costOf(provider, slug string, resp providers.Response, err erro
 
 // turnedAway says whether a failure proves that no model began to work. Any other failure may have cost money.
 func turnedAway(code growth.Code, resp providers.Response) bool {
+	if resp.Text != "" {
+		return false
+	}
 	switch code {
 	case growth.Throttled, growth.Exhausted, growth.KeyRejected, growth.ModelGone, growth.Invalid, growth.TooLarge, growth.TooLong:
 		return true
@@ -387,7 +405,7 @@ func (w *walker) end(err error) error {
 	if !ok {
 		e = &growth.Error{Code: growth.Internal, Op: "router.Complete", Err: err}
 	}
-	return &ChainError{Walk: w.id, Fault: e, Calls: w.calls}
+	return &ChainError{Walk: w.id, Fault: e, Calls: w.calls, Broken: w.begun}
 }
 
 // exhausted explains a walk in which no candidate answered. When some could not be had now, it says how long to wait

@@ -42,7 +42,7 @@ func run(ctx context.Context) error {
 		Budgets:      chain.Budget.Changed,
 		ResetBreaker: func(ctx context.Context, name string) error { return chain.Router.Breakers().Reset(ctx, b.Redis, name) },
 		Currency:     b.Config.Currency, Rate: b.Rate(), Seal: b.Keyring.Seal, LinkedIn: b.LinkedIn(), RequireKeys: b.Config.KeysRequired(),
-		AllowHosts: callbackHosts(b), CORSOrigins: b.Config.CORSOrigins, PublicURL: b.Config.AppURL, Simulated: b.Config.SimulatorWanted(), Version: wiring.Version(), Report: b.Report,
+		AllowHosts: callbackHosts(b), CORSOrigins: b.Config.CORSOrigins, PublicURL: b.Config.AppURL, EmbedModel: b.EmbedModel(), Simulated: b.Config.SimulatorWanted(), Version: wiring.Version(), Report: b.Report,
 	})
 	// The jobs that a server still accepts while it drains are handed over by what runs beside it, so that goes last.
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -46,10 +46,12 @@ type Config struct {
 	Seal         func(plain []byte, owner string) string
 	LinkedIn     Member
 	RequireKeys  bool
-	AllowHosts   []string // hosts of callbacks that may be private
-	CORSOrigins  []string // pages of these origins may call; empty: none
-	PublicURL    string   // of this API
-	Simulated    bool     // providers and LinkedIn are the simulator
+	AllowHosts   []string      // hosts of callbacks that may be private
+	CORSOrigins  []string      // pages of these origins may call; empty: none
+	PublicURL    string        // of this API
+	EmbedModel   string        // "provider/model" that makes vectors where a caller names none
+	KeepAlive    time.Duration // between comments of a stream that waits; 0: 10 s
+	Simulated    bool          // providers and LinkedIn are the simulator
 	Version      string
 	Report       func(context.Context, error)
 }
@@ -79,6 +81,7 @@ func New(cfg Config) http.Handler {
 	a.budgets(h)
 	a.calls(h)
 	mux.HandleFunc("/api/trpc/", a.trpc)
+	a.openAIFace(h, mux)
 	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)
 	a.docs(mux)
 	mux.HandleFunc("/", notFound(mux))
@@ -131,6 +134,10 @@ func problems() {
 // notFound answers what no route takes: 405 when the path exists with another method, else 404.
 func notFound(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if fromOpenAISDK(r) {
+			writeOpenAIError(w, openAIUnknownPath())
+			return
+		}
 		for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
 			if _, pattern := mux.Handler(probe); m != r.Method && pattern != "/" && pattern != "" {

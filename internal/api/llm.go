@@ -58,10 +58,24 @@ func (a *api) llm(h huma.API) {
 		c, err := a.complete(ctx, in.Body)
 		return &struct{ Body Completion }{c}, err
 	})
+	a.llmBatch(h)
 }
 
 // complete serves the REST call and the tRPC call alike.
 func (a *api) complete(ctx context.Context, b CompleteBody) (Completion, error) {
+	req, err := a.request(ctx, b)
+	if err != nil {
+		return Completion{}, err
+	}
+	ans, err := a.Router.Complete(ctx, req)
+	if err != nil {
+		return Completion{}, err
+	}
+	return a.completion(ctx, ans), nil
+}
+
+// request puts a direct call into the router's words.
+func (a *api) request(ctx context.Context, b CompleteBody) (router.Request, error) {
 	req := router.Request{
 		Task: b.TaskType, Workspace: who(ctx).Workspace, Key: who(ctx).KeyID, Messages: b.Messages, Cache: router.DirectCache(b.Options.BypassCache), Schema: b.Schema, SchemaName: "answer",
 		Sampling:  router.Sampling{Temperature: b.Options.Temperature, TopP: b.Options.TopP, MaxTokens: b.Options.MaxTokens},
@@ -73,18 +87,16 @@ func (a *api) complete(ctx context.Context, b CompleteBody) (Completion, error) 
 	}
 	if len(b.Schema) > 0 {
 		if _, err := router.CompileSchema(b.Schema); err != nil {
-			return Completion{}, err
+			return req, err
 		}
 	}
 	ws, err := a.Store.In(req.Workspace).Workspace(ctx)
-	if err != nil {
-		return Completion{}, err
-	}
 	req.Privacy = ws.Settings.Privacy
-	ans, err := a.Router.Complete(ctx, req)
-	if err != nil {
-		return Completion{}, err
-	}
+	return req, err
+}
+
+// completion shows an answer.
+func (a *api) completion(ctx context.Context, ans router.Answer) Completion {
 	rate, err := a.Rate(ctx)
 	if err != nil {
 		rate = decimal.Decimal{}
@@ -98,5 +110,5 @@ func (a *api) complete(ctx context.Context, b CompleteBody) (Completion, error) 
 		c.Cost = a.money(c.Cost, rate)
 		out.Calls = append(out.Calls, c)
 	}
-	return out, nil
+	return out
 }

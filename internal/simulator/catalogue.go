@@ -99,6 +99,7 @@ type localModel struct {
 type catalogue struct {
 	Version     string         `json:"version"`
 	OpenRouter  []*routerModel `json:"openrouter"`
+	Embeddings  []*vectorModel `json:"openrouter_embeddings"`
 	HuggingFace []*hubModel    `json:"huggingface"`
 	Ollama      []*localModel  `json:"ollama"`
 }

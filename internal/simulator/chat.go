@@ -88,10 +88,12 @@ const pieceTokens = 4
 func (x *exchange) pieces(th thought, price rate) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		rest, sent, size := th.text, 0, tokens(th.text)
-		for rest != "" {
+		for n := 0; rest != ""; n++ {
 			piece, _ := firstTokens(rest, pieceTokens)
-			broken := x.breaksOff() && sent >= size/2
-			if broken || !x.wait(time.Duration(tokens(piece))*x.s.perToken) {
+			if x.stallsAt(n) {
+				x.stall()
+			}
+			if x.breaksAt(n, sent, size) || x.row.Canceled || !x.wait(time.Duration(tokens(piece))*x.s.perToken) {
 				x.chargePart(th, price, sent)
 				return
 			}
@@ -102,9 +104,6 @@ func (x *exchange) pieces(th thought, price rate) iter.Seq[string] {
 		}
 	}
 }
-
-// breaksOff says whether a stream ends halfway.
-func (x *exchange) breaksOff() bool { return x.has(KindCutJSON) || x.has(KindErrorIn200) }
 
 func (x *exchange) chargePart(th thought, price rate, sent int) {
 	th.completion, th.finish = sent, ""

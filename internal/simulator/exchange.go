@@ -152,6 +152,10 @@ func (x *exchange) respond(status int, v any) {
 	switch {
 	case x.has(KindCutJSON):
 		x.writeCut(status, body)
+	case x.has(KindStall) && status == http.StatusOK:
+		x.w.WriteHeader(status)
+		x.stall()
+		x.abort()
 	case x.has(KindKeepAlive) && status == http.StatusOK:
 		x.writeAfterBlanks(body)
 	default:

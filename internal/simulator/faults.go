@@ -22,7 +22,8 @@ const (
 	KindErrorIn200       = "error_in_200"        // 200 that carries an error; hint "choice": inside the choice
 	KindMissingUsage     = "missing_usage"       // an answer without token counts
 	KindInvalidAnswer    = "invalid_json_answer" // not what the schema asks for; hint "prose", "fence" or "shape"
-	KindKeepAlive        = "keepalive"           // blank lines before the JSON, over params.latency_ms
+	KindKeepAlive        = "keepalive"           // blank lines before the JSON, comments before a stream, over params.latency_ms
+	KindStall            = "stall"               // 200, params.after pieces, then nothing but keep-alives until the client leaves
 	KindTimeoutAfterPost = "timeout_after_accept"
 	KindResetAfterPost   = "reset_after_accept"
 	KindDuplicate        = "duplicate" // 422 that names a post
@@ -41,6 +42,7 @@ const (
 	HintDaily    = "daily"    // the daily cap of free models: reset at the next UTC midnight
 	HintNone     = "none"     // not at all
 	HintMismatch = "mismatch" // cut_json
+	HintMidPiece = "midpiece" // cut_json: a stream ends within a piece
 	HintChoice   = "choice"   // error_in_200
 	HintProse    = "prose"    // invalid_json_answer
 	HintFence    = "fence"    // invalid_json_answer: repairable
@@ -67,11 +69,12 @@ type FaultParams struct {
 	Hint       string  `json:"hint,omitempty"`
 	LatencyMS  int     `json:"latency_ms,omitempty"`
 	Message    string  `json:"message,omitempty"`
+	After      int     `json:"after,omitempty"` // pieces of a stream before it breaks or stalls; 0: half of them, for a stall none
 }
 
 var namedKinds = []string{
 	KindLatency, KindHTML, KindTimeout, KindReset, KindCutJSON, KindEmpty, KindEmptyBody, KindErrorIn200, KindMissingUsage,
-	KindInvalidAnswer, KindKeepAlive, KindTimeoutAfterPost, KindResetAfterPost, KindDuplicate, KindRevoked, KindExpired, KindNoID,
+	KindInvalidAnswer, KindKeepAlive, KindStall, KindTimeoutAfterPost, KindResetAfterPost, KindDuplicate, KindRevoked, KindExpired, KindNoID,
 }
 
 var linkedInKinds = []string{
@@ -81,7 +84,7 @@ var linkedInKinds = []string{
 var (
 	endpoints = []string{"chat", "models", "embed", "posts", "userinfo", "key", "any"}
 	hints     = []string{
-		"", HintSeconds, HintDate, HintMillis, HintReset, HintBody, HintDaily, HintNone, HintMismatch, HintChoice,
+		"", HintSeconds, HintDate, HintMillis, HintReset, HintBody, HintDaily, HintNone, HintMismatch, HintMidPiece, HintChoice,
 		HintProse, HintFence, HintShape,
 	}
 )
@@ -132,8 +135,8 @@ func (f *Fault) checkNumbers() error {
 		return fmt.Errorf("params.hint: %q is none of %s", p.Hint, strings.Join(hints[1:], ", "))
 	case p.Status != 0 && (p.Status < 200 || p.Status > 599):
 		return fmt.Errorf("params.status: %d is no HTTP status from 200 to 599", p.Status)
-	case p.LatencyMS < 0 || p.RetryAfter < 0:
-		return fmt.Errorf("params: negative durations do not exist")
+	case p.LatencyMS < 0 || p.RetryAfter < 0 || p.After < 0:
+		return fmt.Errorf("params: negative durations and counts do not exist")
 	case f.Kind == KindLatency && p.LatencyMS == 0:
 		return fmt.Errorf("params.latency_ms: a latency of nothing is no fault")
 	}

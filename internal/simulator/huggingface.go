@@ -151,11 +151,13 @@ func (c hubCall) chunk(piece, finish string) map[string]any {
 func (x *exchange) hubStream(c hubCall, th thought) {
 	e := sse{x}
 	e.open()
+	x.keepStreamAlive()
 	for piece := range x.pieces(th, c.host.rate()) {
 		e.send(c.chunk(piece, ""))
 	}
 	switch {
 	case x.row.Canceled, x.has(KindCutJSON):
+		e.tear(c.chunk(th.text, ""))
 		x.abort()
 	case x.has(KindErrorIn200):
 		x.chargeNothing()

@@ -262,6 +262,7 @@ func (x *exchange) ollamaStream(q ollamaRequest, th thought, cold bool) {
 	}
 	switch {
 	case x.row.Canceled, x.has(KindCutJSON):
+		x.tear(encode(x.final(q, th, th.text, cold)))
 		x.abort()
 	case x.has(KindErrorIn200):
 		x.record()

@@ -12,6 +12,7 @@ import (
 func (s *Server) routesOpenRouter() {
 	const base = "/openrouter/api/v1"
 	s.mux.HandleFunc("POST "+base+"/chat/completions", s.handle(OpenRouter, "chat", (*exchange).openRouterChat))
+	s.mux.HandleFunc("POST "+base+"/embeddings", s.handle(OpenRouter, "embed", (*exchange).openRouterEmbed))
 	s.mux.HandleFunc("GET "+base+"/models", s.handle(OpenRouter, "models", (*exchange).openRouterModels))
 	s.mux.HandleFunc("GET "+base+"/key", s.handle(OpenRouter, "key", (*exchange).openRouterKey))
 	s.mux.HandleFunc("GET "+base+"/auth/key", s.handle(OpenRouter, "key", (*exchange).openRouterKey))
@@ -218,11 +219,13 @@ func (x *exchange) openRouterStream(c openRouterCall, th thought) {
 	e := sse{x}
 	e.open()
 	e.comment("OPENROUTER PROCESSING")
+	x.keepStreamAlive()
 	for piece := range x.pieces(th, c.model.rate()) {
 		e.send(c.chunk(piece, ""))
 	}
 	switch {
 	case x.row.Canceled, x.has(KindCutJSON):
+		e.tear(c.chunk(th.text, ""))
 		x.abort()
 	case x.has(KindErrorIn200):
 		x.chargeNothing()

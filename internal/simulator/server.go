@@ -107,7 +107,7 @@ func (s *Server) routes() {
 
 const indexText = `AstroGrowth simulator. Nothing here reaches a real provider.
 
-/openrouter/api/v1/   chat/completions, models, key, credits, generation
+/openrouter/api/v1/   chat/completions, embeddings, models, key, credits, generation
 /huggingface/v1/      chat/completions, models
 /ollama/              api/chat, api/embed, api/tags, api/show, api/ps, api/version
 /linkedin/            rest/posts, v2/ugcPosts, v2/userinfo, feed/update/{urn}/

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,6 +91,17 @@ func (c *Chain) Run(ctx context.Context) {
 	wg.Go(func() { c.rests.Share(ctx, c.base.Redis, c.base.Process()) })
 	wg.Go(func() { c.watchAccount(ctx) })
 	wg.Wait()
+}
+
+// EmbedModel is EMBED_MODEL with its provider; a name without one is a model of Ollama's.
+func (b *Base) EmbedModel() string {
+	name := b.Config.EmbedModel
+	for _, p := range Providers(b.Config) {
+		if strings.HasPrefix(name, p.Name()+"/") {
+			return name
+		}
+	}
+	return "ollama/" + name
 }
 
 // LinkedIn makes the client of LinkedIn, or of the simulator.
