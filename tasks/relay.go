@@ -188,7 +188,7 @@ func (r *Relay) send(ctx context.Context, s *senders, due []store.Handover) []bo
 	var next atomic.Int64
 	answers := make(chan answer, len(due))
 	for range min(at, len(due)) {
-		go func() { //nolint:gosec // ends when every task has its answer or the context has ended
+		go func() { // ends when every task has its answer or the context has ended
 			for i := int(next.Add(1)) - 1; i < len(due) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				answers <- answer{i, enqueue(ctx, client, due[i])}
 			}
