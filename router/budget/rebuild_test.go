@@ -2,6 +2,7 @@ package budget_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -83,5 +84,46 @@ func TestRebuildForgetsNothingThatWasConfirmed(t *testing.T) {
 	}
 	if !confirmed && err != nil {
 		t.Errorf("nobody was given money: %v", err)
+	}
+}
+
+// A rebuild counts every row of the ledger, also that of a call whose money another call was given while the row was
+// being written: the state was lost once before that, and once after it. That its row is counted does not mean that the
+// call may be sent.
+func TestConfirmRefusesACallThatWasOutrunThoughItsRowIsCounted(t *testing.T) {
+	t.Parallel()
+	for name, loses := range map[string]func(l *till) error{
+		"Redis forgets":      func(l *till) error { return l.rdb.FlushDB(l.t.Context()).Err() },
+		"an audit throws it": func(l *till) error { return l.Rebuild(l.t.Context(), l.ws.ID) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newTill(t)
+			l.limit("1")
+			slow, rival := l.spend("0.6"), l.spend("0.7")
+			held := l.takes(slow)
+			l.must(loses(l))
+			taken := l.takes(rival) // of a state that does not know of the slow call
+			l.writes(rival, growth.CallStarted, "")
+			l.must(l.Confirm(t.Context(), taken))
+			l.writes(slow, growth.CallStarted, "")
+			l.must(loses(l))
+
+			refusal, refused := errors.AsType[*budget.RefusalError](l.Confirm(t.Context(), held))
+			if !refused {
+				t.Fatal("calls of 0.6 and 0.7 may be sent out of 1")
+			}
+			if refusal.Kind != budget.LimitReached || !refusal.Passing || !refusal.Held.Equal(dollars("1.3")) || !refusal.Estimate.Equal(dollars("0.6")) {
+				t.Errorf("refusal = %+v; want one that passes when the rival's 0.7 end", refusal)
+			}
+			// What was turned away ends, and the money is the rival's alone.
+			l.writes(slow, "", "0")
+			l.must(l.Settle(t.Context(), held, new(dollars("0"))))
+			l.must(l.Confirm(t.Context(), taken))
+			if r := l.refuses(l.spend("0.4")); !r.Held.Equal(dollars("0.7")) {
+				t.Errorf("held %s; want the rival's 0.7, once", r.Held)
+			}
+			l.takes(l.spend("0.3"))
+		})
 	}
 }
