@@ -199,8 +199,9 @@ func (k *Keeper) Confirm(ctx context.Context, r Reservation) error {
 	}
 	short, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
-	generation, err := k.rdb.HGet(short, stateKey(r.spend.Workspace), "gen").Result()
-	if err == nil && generation == r.generation {
+	// The reservation itself is looked for too: a failover keeps the generation and may forget what came last.
+	got, err := k.rdb.HMGet(short, stateKey(r.spend.Workspace), "gen", "o:"+string(r.spend.CallID)).Result()
+	if err == nil && len(got) == 2 && got[0] == r.generation && got[1] != nil {
 		return nil
 	}
 	_, err = k.Reserve(ctx, r.spend)

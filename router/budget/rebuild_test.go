@@ -127,3 +127,28 @@ func TestConfirmRefusesACallThatWasOutrunThoughItsRowIsCounted(t *testing.T) {
 		})
 	}
 }
+
+// A failover to a replica that is behind keeps the generation and forgets the last reservations.
+func TestConfirmMissesAReservationThatAFailoverForgot(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t)
+	rdb, err := tasks.Redis(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	l := newTill(t, func(c *budget.Config) { c.Redis = rdb })
+	l.limit("1")
+	l.must(l.Rebuild(t.Context(), l.ws.ID))
+	state := "astrogrowth:budget:{" + string(l.ws.ID) + "}"
+	replica, err := rdb.Dump(t.Context(), state).Result()
+	l.must(err)
+	s := l.spend("0.6")
+	held := l.takes(s)
+	l.writes(s, growth.CallStarted, "")
+	l.must(rdb.RestoreReplace(t.Context(), state, time.Hour, replica).Err())
+	l.must(l.Confirm(t.Context(), held))
+	if r := l.refuses(l.spend("0.6")); !r.Held.Equal(dollars("0.6")) {
+		t.Errorf("held %s; want the confirmed call's 0.6", r.Held)
+	}
+}
