@@ -15,11 +15,12 @@ import (
 	"github.com/zakibelm/astrogrowth/tasks"
 )
 
-// between runs what a test has to do at two moments of a rebuild.
+// between runs what a test has to do at two moments of a rebuild, and notes the command that took its lock.
 type between struct {
 	budget.Book
 	looked, read func()
 	once         sync.Once
+	lock         []any
 }
 
 // Tally implements budget.Book.
@@ -39,8 +40,11 @@ func (b *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 func (b *between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		if cmd.Name() == "hexists" {
+		switch cmd.Name() {
+		case "hexists":
 			b.once.Do(b.looked)
+		case "set":
+			b.lock = cmd.Args()
 		}
 		return err
 	}
@@ -125,6 +129,44 @@ func TestConfirmRefusesACallThatWasOutrunThoughItsRowIsCounted(t *testing.T) {
 			}
 			l.takes(l.spend("0.3"))
 		})
+	}
+}
+
+// A client sends a command again when its answer is late, and the first one may still arrive. When it is the one that
+// took the lock of a rebuild, and Redis has forgotten everything in between, the rebuild has its lock back, but what it
+// has read is old.
+func TestRebuildWhoseLockComesBackReplacesNothing(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t)
+	rdb, err := tasks.Redis(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	l := newTill(t, func(c *budget.Config) {
+		if c.Redis, err = tasks.Redis(url); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Redis.Close() })
+	})
+	b := l.limit("1")
+	slow, once := &between{Book: l.s, looked: func() {}}, sync.Once{}
+	slow.read = func() {
+		once.Do(func() {
+			l.must(rdb.FlushDB(t.Context()).Err())
+			rival := l.spend("0.6")
+			held := l.takes(rival)
+			l.writes(rival, growth.CallStarted, "")
+			l.must(l.Confirm(t.Context(), held))
+			l.must(rdb.Do(t.Context(), slow.lock...).Err())
+		})
+	}
+	rdb.AddHook(slow)
+	k := budget.New(budget.Config{Redis: rdb, Book: slow})
+	_, err = k.Reserve(t.Context(), l.spend("0.6"))
+	refusal, refused := errors.AsType[*budget.RefusalError](err)
+	if !refused || refusal.Kind != budget.LimitReached || !refusal.Held.Equal(dollars("0.6")) || refusal.Budget.ID != b.ID {
+		t.Errorf("%v (%+v); want a refusal for the rival's 0.6", err, refusal)
 	}
 }
 
