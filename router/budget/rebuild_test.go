@@ -194,3 +194,61 @@ func TestConfirmMissesAReservationThatAFailoverForgot(t *testing.T) {
 		t.Errorf("held %s; want the confirmed call's 0.6", r.Held)
 	}
 }
+
+// twice sends the command that takes a lock a second time, once, as a client does when the answer is late.
+type twice struct {
+	between
+	sent sync.Once
+}
+
+// ProcessHook implements redis.Hook.
+func (h *twice) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "set" {
+			h.sent.Do(func() { _ = next(ctx, cmd) })
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func TestRebuildIsNotLockedOutByItsOwnLock(t *testing.T) {
+	t.Parallel()
+	rdb, err := tasks.Redis(testenv.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	l := newTill(t, func(c *budget.Config) { c.Redis = rdb })
+	l.limit("1")
+	rdb.AddHook(&twice{})
+	l.takes(l.spend("0.6"))
+}
+
+// A process that ends while its audit rebuilds a state keeps nobody waiting for its lock.
+func TestRunLeavesNoRebuildAlone(t *testing.T) {
+	t.Parallel()
+	l := newTill(t)
+	l.limit("1")
+	l.takes(l.spend("0.4")) // and no row: the audit finds the two apart
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended, tallies := make(chan struct{}), 0
+	slow := &between{Book: l.s}
+	slow.read = func() {
+		if tallies++; tallies != 3 { // the audit's two looks, and the rebuild
+			return
+		}
+		cancel()
+		select {
+		case <-ended:
+			t.Error("the process has ended before its rebuild")
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+	k := budget.New(budget.Config{Redis: l.rdb, Book: slow, Audit: time.Millisecond})
+	go func() { defer close(ended); k.Run(ctx) }()
+	<-ended
+	if n, err := l.rdb.Exists(t.Context(), "astrogrowth:budget:{"+string(l.ws.ID)+"}:rebuild").Result(); err != nil || n != 0 {
+		t.Errorf("%d locks are left (%v)", n, err)
+	}
+}
