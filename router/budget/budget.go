@@ -130,7 +130,7 @@ func (k *Keeper) Applies(s Spend) bool {
 }
 
 // Reserve holds the estimate of a call in every budget that covers it, or in none: then the error is a *RefusalError. To
-// reserve for the same call again is no second reservation.
+// reserve for the same call again is no second reservation, and it is refused when the sums have passed a limit by then.
 func (k *Keeper) Reserve(ctx context.Context, s Spend) (Reservation, error) {
 	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
 	defer cancel()
@@ -189,16 +189,19 @@ func (c covered) covering(s Spend) []growth.Budget {
 	return out
 }
 
-// Confirm says whether the money is still held, once the call's row is committed: a state that was lost in between was
-// rebuilt without the row, and then the money is reserved again, or refused after all.
+// Confirm says whether the money is still held, once the call's row is committed: a state that was lost in between may
+// have been rebuilt without the row, and others may have been given the money since. Then it is reserved again, or
+// refused after all. Every call that is confirmed is therefore within the limits of a state that counts it, and in the
+// ledger before any later state is made.
 func (k *Keeper) Confirm(ctx context.Context, r Reservation) error {
 	if !r.Covered() {
 		return nil
 	}
 	short, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
-	generation, err := k.rdb.HGet(short, stateKey(r.spend.Workspace), "gen").Result()
-	if err == nil && generation == r.generation {
+	// The reservation itself is looked for too: a failover keeps the generation and may forget what came last.
+	got, err := k.rdb.HMGet(short, stateKey(r.spend.Workspace), "gen", "o:"+string(r.spend.CallID)).Result()
+	if err == nil && len(got) == 2 && got[0] == r.generation && got[1] != nil {
 		return nil
 	}
 	_, err = k.Reserve(ctx, r.spend)
@@ -222,7 +225,8 @@ type RefusalError struct {
 	Until   time.Time     // when another try is worth while; zero: time does not help
 	Passing bool          // calls in flight hold the money, and may give enough of it back
 	// Of the refusing budget at that instant, with LimitReached: what was spent, what was held for calls in flight or
-	// counted for calls of unknown cost, and the estimate that would have gone over the limit.
+	// counted for calls of unknown cost, and the estimate that would have gone over the limit. A call that asks again may
+	// be counted among the held ones itself.
 	Spent, Held, Estimate decimal.Decimal
 	Err                   error
 }

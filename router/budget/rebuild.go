@@ -133,14 +133,13 @@ func (k *Keeper) rebuild(ctx context.Context, ws growth.WorkspaceID) error {
 func (k *Keeper) build(ctx context.Context, ws growth.WorkspaceID) (done bool, err error) {
 	token := growth.NewID()
 	got, err := k.rdb.SetNX(ctx, lockKey(ws), token, rebuildTimeout).Result()
-	if err != nil {
-		return false, err
+	exists := false
+	if err == nil {
+		exists, err = k.rdb.HExists(ctx, stateKey(ws), "gen").Result()
 	}
-	exists, err := k.rdb.HExists(ctx, stateKey(ws), "gen").Result()
 	if err != nil || exists || !got {
-		if got {
-			k.unlock(ctx, ws, token)
-		}
+		// Also when it was not got: a command that was sent twice says no about the lock that it has taken itself.
+		k.unlock(ctx, ws, token)
 		return exists, err
 	}
 	began := k.now()

@@ -130,6 +130,9 @@ func (k *Keeper) audit(ctx context.Context, ws growth.WorkspaceID) error {
 	k.suspects[ws] = differs && !again
 	k.mu.Unlock()
 	if again {
+		// A process that ends in the middle would leave the lock behind, and nobody could reserve until it expires.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserveTimeout)
+		defer cancel()
 		return k.Rebuild(ctx, ws)
 	}
 	return k.tidy(ctx, ws, state, now)
