@@ -23,6 +23,7 @@ import (
 
 func TestMain(m *testing.M) {
 	callerMain() // when this is a process that a test has started
+	upstreamMain()
 	goleak.VerifyTestMain(testenv.Around(m))
 }
 
