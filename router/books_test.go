@@ -103,7 +103,7 @@ func TestLedgerAgreesWithTheProvidersBook(t *testing.T) {
 		callers.Go(func() {
 			for n := c; n < calls; n += 8 {
 				if n%3 == 1 {
-					for range r.Stream(t.Context(), mixed(n, ws)) { //nolint:revive // to its end, whole or broken
+					for range r.Stream(t.Context(), mixed(n, ws)) { // to its end, whole or broken
 					}
 					continue
 				}

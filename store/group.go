@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"golang.org/x/sync/singleflight"
 
 	growth "github.com/zakibelm/astrogrowth"
 )
@@ -116,6 +117,7 @@ type statements struct {
 
 	mu     sync.RWMutex
 	byText map[string]*sqlx.Stmt
+	making singleflight.Group
 }
 
 // known is the statement if it is prepared already, else nil.
@@ -129,18 +131,24 @@ func (p *statements) get(ctx context.Context, text string) (*sqlx.Stmt, error) {
 	if st := p.known(text); st != nil {
 		return st, nil
 	}
-	st, err := p.db.PreparexContext(ctx, text) // lives as long as the store
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if first, raced := p.byText[text]; raced {
-		_ = st.Close() //nolint:sqlclosecheck // another caller's is kept
-		return first, nil
-	}
-	p.byText[text] = st
-	return st, nil
+	// Made once: to close a second one would wait for the connection that it was prepared on, whatever that is doing.
+	made, err, _ := p.making.Do(text, func() (any, error) {
+		if st := p.known(text); st != nil {
+			return st, nil
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTimeout) // the others' too
+		defer cancel()
+		st, err := p.db.PreparexContext(ctx, text) // lives as long as the store
+		if err != nil {
+			return nil, err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.byText[text] = st
+		return st, nil
+	})
+	st, _ := made.(*sqlx.Stmt) // nothing else is made
+	return st, err
 }
 
 // query runs a prepared statement on its own, which is a transaction.

@@ -106,6 +106,9 @@ func (t *pgTime) Scan(src any) error {
 // Accept commits new jobs together with their idempotency keys: from its return on they are never lost. The answer has
 // one element for each job, in order. A key that was used with another body fails the whole call with Conflict.
 func (sc Scoped) Accept(ctx context.Context, jobs []NewJob) ([]Accepted, error) {
+	if _, err := sc.s.statements.get(ctx, insertJobsQuery); err != nil { //nolint:sqlclosecheck // kept
+		return nil, wrap("accept", err)
+	}
 	var out []Accepted
 	err := sc.s.InTx(ctx, func(tx *Tx) error {
 		var err error
@@ -169,7 +172,22 @@ func (tx *Tx) insertJobs(ctx context.Context, ws growth.WorkspaceID, jobs []NewJ
 		keys[i] = nullString(j.KeyID)
 		maxes[i], timeouts[i], runs[i] = int64(o.MaxAttempts), int64(o.TimeoutS), runAt.Format(time.RFC3339Nano)
 	}
-	rows, err := tx.tx.QueryContext(ctx, `
+	var fresh []growth.JobID
+	err := tx.query(ctx, &fresh, insertJobsQuery,
+		ws, pq.Array(ids), pq.Array(types), pq.Array(lanes), pq.Array(prios), pq.Array(states), pq.Array(inputs),
+		pq.Array(metas), pq.Array(callbacks), pq.Array(campaigns), pq.Array(uniques), pq.Array(leads), pq.Array(traces),
+		pq.Array(maxes), pq.Array(timeouts), pq.Array(runs), pq.Array(keys))
+	if err != nil {
+		return acceptFault(err)
+	}
+	inserted := make(map[growth.JobID]bool, len(fresh))
+	for _, id := range fresh {
+		inserted[id] = true
+	}
+	return tx.findExisting(ctx, ws, jobs, out, inserted)
+}
+
+const insertJobsQuery = `
 		INSERT INTO jobs (id, workspace_id, type, lane, priority, state, input, metadata, callback_url, campaign_id,
 			unique_key, lead_id, trace_id, max_attempts, timeout_s, run_at, key_id)
 		SELECT id, $1, type, lane, priority, state, input, metadata, callback_url, campaign_id,
@@ -179,27 +197,7 @@ func (tx *Tx) insertJobs(ctx context.Context, ws growth.WorkspaceID, jobs []NewJ
 			AS t (id, type, lane, priority, state, input, metadata, callback_url, campaign_id,
 			unique_key, lead_id, trace_id, max_attempts, timeout_s, run_at, key_id)
 		ON CONFLICT DO NOTHING
-		RETURNING id`,
-		ws, pq.Array(ids), pq.Array(types), pq.Array(lanes), pq.Array(prios), pq.Array(states), pq.Array(inputs),
-		pq.Array(metas), pq.Array(callbacks), pq.Array(campaigns), pq.Array(uniques), pq.Array(leads), pq.Array(traces),
-		pq.Array(maxes), pq.Array(timeouts), pq.Array(runs), pq.Array(keys))
-	if err != nil {
-		return acceptFault(err)
-	}
-	defer func() { _ = rows.Close() }()
-	inserted := make(map[growth.JobID]bool, n)
-	for rows.Next() {
-		var id growth.JobID
-		if err := rows.Scan(&id); err != nil {
-			return wrap("accept", err)
-		}
-		inserted[id] = true
-	}
-	if err := rows.Err(); err != nil {
-		return acceptFault(err)
-	}
-	return tx.findExisting(ctx, ws, jobs, out, inserted)
-}
+		RETURNING id`
 
 func acceptFault(err error) error {
 	if violates(err, "jobs_campaign") || violates(err, "leads_campaign") || violates(err, "contents_campaign") {
