@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"sort"
 	"strings"
 	"sync"
@@ -216,7 +217,7 @@ func (q *qualification) byWords(s *scale, g *gauge) finding {
 	var best finding
 	for _, f := range q.lead {
 		if g.present && contactField(f) && sharesName(f, g) && best.weight < 1 {
-			best = finding{field: f.path, quote: clip(f.value, 160), weight: 1}
+			best = finding{field: f.path, quote: clipMarked(f.value, 160), weight: 1}
 		}
 		for _, c := range f.clauses {
 			weight, first, last := s.match(g, c)
@@ -266,11 +267,42 @@ func (f field) phrase(c clause, first, last int) string {
 	if len(f.clauses) == 1 && last-first+1 == len(c.words) {
 		return strings.TrimSpace(f.value)
 	}
-	quote := f.value[c.words[first].from:c.words[last].to]
+	from, to := wholeMarks(f.value, c.words[first].from, c.words[last].to)
+	quote := f.value[from:to]
 	if len(quote) < shortQuote { // "0 $" proves nothing; the whole value may
-		return clip(f.value, 160)
+		return clipMarked(f.value, 160)
 	}
 	return quote
+}
+
+// marks stand for values that the model is not shown.
+var marks = regexp.MustCompile(`\[[A-Z]+_\d+\]`)
+
+// wholeMarks widens a range of a value so that it cuts through no mark.
+func wholeMarks(value string, from, to int) (int, int) {
+	if !strings.Contains(value, "[") {
+		return from, to
+	}
+	for _, m := range marks.FindAllStringIndex(value, -1) {
+		if m[0] < from && from < m[1] {
+			from = m[0]
+		}
+		if m[0] < to && to < m[1] {
+			to = m[1]
+		}
+	}
+	return from, to
+}
+
+// clipMarked is clip, but cuts before a mark rather than through it.
+func clipMarked(value string, n int) string {
+	short := clip(value, n)
+	for _, m := range marks.FindAllStringIndex(value, -1) {
+		if m[0] < len(short) && len(short) < m[1] {
+			return strings.TrimSpace(value[:m[0]])
+		}
+	}
+	return short
 }
 
 // shortQuote is below how many bytes a quote is too short to prove anything.

@@ -22,6 +22,7 @@ const (
 	KindErrorIn200       = "error_in_200"        // 200 that carries an error; hint "choice": inside the choice
 	KindMissingUsage     = "missing_usage"       // an answer without token counts
 	KindInvalidAnswer    = "invalid_json_answer" // not what the schema asks for; hint "prose", "fence" or "shape"
+	KindGullible         = "gullible"            // the model obeys what a lead's text tells it
 	KindKeepAlive        = "keepalive"           // blank lines before the JSON, over params.latency_ms
 	KindTimeoutAfterPost = "timeout_after_accept"
 	KindResetAfterPost   = "reset_after_accept"
@@ -71,7 +72,7 @@ type FaultParams struct {
 
 var namedKinds = []string{
 	KindLatency, KindHTML, KindTimeout, KindReset, KindCutJSON, KindEmpty, KindEmptyBody, KindErrorIn200, KindMissingUsage,
-	KindInvalidAnswer, KindKeepAlive, KindTimeoutAfterPost, KindResetAfterPost, KindDuplicate, KindRevoked, KindExpired, KindNoID,
+	KindInvalidAnswer, KindGullible, KindKeepAlive, KindTimeoutAfterPost, KindResetAfterPost, KindDuplicate, KindRevoked, KindExpired, KindNoID,
 }
 
 var linkedInKinds = []string{
