@@ -73,7 +73,7 @@ func (r Rubric) reasons(e Extraction, view, proof map[string]string, secrets Sec
 			f := e.Criteria[i]
 			if level, ok := c.level(f.Level); ok {
 				reason.Level = level.Level
-				if quoteFault(f, view) == "" && quoteFault(f, proof) == "" {
+				if c.admits(f.Field) && quoteFault(f, view) == "" && quoteFault(f, proof) == "" {
 					reason.Points, reason.Verified = level.Points, true
 					reason.Quote, reason.Field = shown(f.Quote, secrets), f.Field
 				}
@@ -82,6 +82,23 @@ func (r Rubric) reasons(e Extraction, view, proof map[string]string, secrets Sec
 		out = append(out, reason)
 	}
 	return out
+}
+
+// admits says whether a field can prove anything about the criterion. A private field is shown as a placeholder, which
+// says no more than that it is there: it proves only what the criterion's own rules ask of it.
+func (c Criterion) admits(field string) bool {
+	if privateFields[field] == "" {
+		return true
+	}
+	rules := 0
+	for _, l := range c.Levels {
+		for _, rule := range l.Rules {
+			if rules++; slices.Contains(rule.Fields, field) {
+				return true
+			}
+		}
+	}
+	return rules == 0
 }
 
 func (r Rubric) sum(reasons []growth.Reason) (fit, intent int, confidence float64) {

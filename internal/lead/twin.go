@@ -71,20 +71,23 @@ func Weigh(r Rubric, l growth.Lead, e, twin Extraction, by growth.ScoredBy) grow
 	return q
 }
 
-// explained is the extraction e with each level brought down to what the twin or the rules find.
+// explained is the extraction e with each level brought down to what the twin earns too, or what the rules find in the
+// text that the twin's reader did not see.
 func (r Rubric) explained(l growth.Lead, e, twin Extraction) Extraction {
 	view, secrets := View(r, l)
 	proof := provable(view)
+	without, _ := Twin(r, l)
+	seen, _ := View(r, without)
 	rules := Rules(r, l)
 	claimed, byTwin, byRules := r.reasons(e, view, proof, secrets), r.reasons(twin, view, proof, secrets), r.reasons(rules, view, proof, secrets)
 	out := e
 	out.Criteria = nil
 	for i, c := range r.Criteria {
 		best, from := byTwin[i].Points, twin
-		if byRules[i].Points > best || !byTwin[i].Verified {
+		if f := byRules[i].Field; byRules[i].Points > best && seen[f] != view[f] {
 			best, from = byRules[i].Points, rules
 		}
-		if claimed[i].Points <= best {
+		if claimed[i].Points < best || !byTwin[i].Verified && best == 0 && claimed[i].Points == 0 {
 			from = e
 		}
 		if j := slices.IndexFunc(from.Criteria, func(f Finding) bool { return f.Criterion == c.ID }); j >= 0 {

@@ -139,7 +139,7 @@ func newField(path, value string) field {
 	for _, w := range wordsOf(strings.NewReplacer(".", " ", "_", " ").Replace(path)) {
 		f.name = append(f.name, w.stem)
 	}
-	words := wordsOf(value)
+	words := wordsOf(marks.ReplaceAllStringFunc(value, func(m string) string { return strings.Repeat(" ", len(m)) })) // a mark says nothing
 	for len(words) > 0 {
 		n := 1
 		for n < len(words) && !strings.ContainsAny(value[words[n-1].to:words[n].from], ".!?;,\n|•") {
@@ -267,8 +267,7 @@ func (f field) phrase(c clause, first, last int) string {
 	if len(f.clauses) == 1 && last-first+1 == len(c.words) {
 		return strings.TrimSpace(f.value)
 	}
-	from, to := wholeMarks(f.value, c.words[first].from, c.words[last].to)
-	quote := f.value[from:to]
+	quote := f.value[c.words[first].from:c.words[last].to]
 	if len(quote) < shortQuote { // "0 $" proves nothing; the whole value may
 		return clipMarked(f.value, 160)
 	}
@@ -277,22 +276,6 @@ func (f field) phrase(c clause, first, last int) string {
 
 // marks stand for values that the model is not shown.
 var marks = regexp.MustCompile(`\[[A-Z]+_\d+\]`)
-
-// wholeMarks widens a range of a value so that it cuts through no mark.
-func wholeMarks(value string, from, to int) (int, int) {
-	if !strings.Contains(value, "[") {
-		return from, to
-	}
-	for _, m := range marks.FindAllStringIndex(value, -1) {
-		if m[0] < from && from < m[1] {
-			from = m[0]
-		}
-		if m[0] < to && to < m[1] {
-			to = m[1]
-		}
-	}
-	return from, to
-}
 
 // clipMarked is clip, but cuts before a mark rather than through it.
 func clipMarked(value string, n int) string {
