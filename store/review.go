@@ -98,6 +98,7 @@ func (tx *Tx) applyReview(ctx context.Context, ws growth.WorkspaceID, r Review) 
 			FROM (SELECT score, result->>'grade' AS grade, result->>'priority' AS priority
 				FROM qualifications WHERE lead_id = $1 AND workspace_id = $2 ORDER BY created_at DESC LIMIT 1) AS q
 			WHERE leads.id = $1 AND leads.workspace_id = $2`, r.LeadID, ws)
+	default: // words change no score
 	}
 	if err != nil {
 		return wrap("apply review", err)

@@ -37,11 +37,11 @@ func bankLeads(t *testing.T) (fixed, unseen []growth.Lead, bought map[string]boo
 	for n, row := range all[1:] {
 		l := growth.Lead{ID: growth.LeadID(growth.NewID()), Extra: map[string]string{}}
 		for i, value := range row {
-			switch name := strings.TrimPrefix(all[0][i], "\ufeff"); {
-			case name == "conversion":
+			switch name := strings.TrimPrefix(all[0][i], "\ufeff"); name {
+			case "conversion":
 				bought[string(l.ID)] = value == "yes"
-			case name == "duration":
-			case name == "contact": // the kind of line; a further field of this name would be taken for a person
+			case "duration":
+			case "contact": // the kind of line; a further field of this name would be taken for a person
 				l.Extra["channel"] = value
 			default:
 				l.Extra[strings.ReplaceAll(name, ".", "_")] = value
