@@ -221,7 +221,11 @@ func sentence(s string, secrets Secrets) string {
 	s = anyImage.ReplaceAllString(s, "$1")
 	s = anyTag.ReplaceAllString(s, "")
 	s = anyURL.ReplaceAllString(s, "")
-	return capText(strings.Join(strings.Fields(s), " "), maxSentence)
+	s = capText(strings.Join(strings.Fields(s), " "), maxSentence)
+	if speaksToModel(s) { // the markup parted its words
+		return ""
+	}
+	return s
 }
 
 // shown is a quote as people see it: with the private values, unless they hold an address or an order, and without any
