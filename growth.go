@@ -55,6 +55,7 @@ type WorkspaceSettings struct {
 	Language string       `json:"language,omitempty"` // BCP 47; empty: "fr-CA"
 	Privacy  PrivacyClass `json:"privacy_class,omitempty"`
 	Brand    *Brand       `json:"brand,omitempty"`
+	Reviewer string       `json:"reviewer,omitempty"` // who answers people that contest a score, and how to reach them
 }
 
 // PrivacyClass binds every call of a workspace, fallbacks too. The zero value is PrivacyStandard.

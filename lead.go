@@ -79,5 +79,6 @@ type Qualification struct {
 	PromptVersion       string   `json:"prompt_version"`
 	Model               string   `json:"model"` // provider/model; empty when the rules scored
 	ScoredBy            ScoredBy `json:"scored_by"`
-	Reused              bool     `json:"reused"` // the stored score, because nothing that it rests on has changed
+	TwinGap             *int     `json:"twin_gap,omitempty"` // points of the free text that nothing else explains; nil: not measured
+	Reused              bool     `json:"reused"`             // the stored score, because nothing that it rests on has changed
 }

@@ -58,6 +58,8 @@ func furnished(t *testing.T) owned {
 	_, err = b.sc.RunSchedule(b.ctx, s.ID, "x", "", func(growth.Schedule) error { return nil })
 	b.must(err)
 	o.schedule = s.ID
+	_, err = b.sc.AddReview(b.ctx, store.Review{LeadID: o.lead.Lead.ID, Kind: store.ReviewContest, Message: "not so"})
+	b.must(err)
 	o.budget, err = b.sc.AddBudget(b.ctx, monthly("ours", "5"))
 	b.must(err)
 	o.unpriced = b.open("0.002", growth.CallUnknown)
@@ -136,6 +138,17 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"AddFeedback": func(sc store.Scoped, o owned) (any, bool) {
 		_, err := sc.AddFeedback(o.ctx, store.Feedback{Job: o.job})
 		return absent(err)
+	},
+	"AddReview": func(sc store.Scoped, o owned) (any, bool) {
+		score := 1
+		_, err := sc.AddReview(o.ctx, store.Review{LeadID: o.lead.Lead.ID, Kind: store.ReviewOverride, Score: &score})
+		return absent(err)
+	},
+	"Reviews":      func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Reviews(o.ctx, o.lead.Lead.ID)) },
+	"OpenContests": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.OpenContests(o.ctx, store.Page{})) },
+	"NewestQualification": func(sc store.Scoped, o owned) (any, bool) {
+		_, _, ok, err := sc.NewestQualification(o.ctx, o.lead.Lead.ID)
+		return err, err == nil && !ok
 	},
 	"CountLeads":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountLeads(o.ctx)) },
 	"TallyCalls":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TallyCalls(o.ctx, time.Time{})) },
@@ -317,7 +330,7 @@ func (o owned) snapshot() map[string]string {
 	out := map[string]string{}
 	for _, table := range []string{
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
-		"schedules", "schedule_ticks", "budgets",
+		"schedules", "schedule_ticks", "budgets", "lead_reviews",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

@@ -244,7 +244,9 @@ func (tx *Tx) SaveQualification(ctx context.Context, job growth.Job, q growth.Qu
 		return wrap("save qualification", err)
 	}
 	_, err = tx.tx.ExecContext(ctx, `
-		UPDATE leads SET score = $3, grade = $4, priority = $5, fingerprint = $6, updated_at = now()
+		UPDATE leads SET fingerprint = $6, updated_at = now(),
+			score = CASE WHEN overridden THEN score ELSE $3 END, grade = CASE WHEN overridden THEN grade ELSE $4 END,
+			priority = CASE WHEN overridden THEN priority ELSE $5 END
 		WHERE id = $1 AND workspace_id = $2`, q.LeadID, job.Workspace, q.Score, q.Grade, q.Priority, fingerprint)
 	return wrap("save score", err)
 }

@@ -61,8 +61,9 @@ type Chain interface {
 
 // QualifyWorker scores leads.
 type QualifyWorker struct {
-	Store *store.Store
-	Chain Chain
+	Store    *store.Store
+	Chain    Chain
+	TwinRate float64 // share of unsuspicious leads that are read a second time without their free text; 0: 0.05, below 0: none
 }
 
 // scoring is everything that one score rests on.
@@ -94,14 +95,17 @@ func (w QualifyWorker) Work(ctx context.Context, job *Job[QualifyArgs]) error {
 		q := lead.Score(s.rubric, s.lead, lead.Rules(s.rubric, s.lead), growth.ScoredByRules)
 		return w.save(job, s, q, extracted{})
 	}
-	x, err := Step(ctx, job.Claim, "extract", func(ctx context.Context) (extracted, error) { return w.extract(ctx, job, s) })
+	x, err := Step(ctx, job.Claim, "extract", func(ctx context.Context) (extracted, error) { return w.extract(ctx, job, s, "extract") })
 	if err != nil {
 		if !w.giveUp(job, err) {
 			return err
 		}
 		x = extracted{By: growth.ScoredByRules, Extraction: lead.Rules(s.rubric, s.lead)}
 	}
-	q := lead.Score(s.rubric, s.lead, x.Extraction, x.By)
+	q, err := w.weigh(ctx, job, s, &x)
+	if err != nil {
+		return err
+	}
 	q.Model, q.PromptVersion = x.Model, prompts.Qualification
 	return w.save(job, s, q, x)
 }
@@ -150,14 +154,14 @@ type extracted struct {
 	Providers  []growth.Call   `json:"calls,omitempty"` // to whom the lead's fields went
 }
 
-func (w QualifyWorker) extract(ctx context.Context, job *Job[QualifyArgs], s scoring) (extracted, error) {
+func (w QualifyWorker) extract(ctx context.Context, job *Job[QualifyArgs], s scoring, step string) (extracted, error) {
 	view, _ := lead.View(s.rubric, s.lead)
 	messages, err := s.messages(view)
 	if err != nil {
 		return extracted{}, err
 	}
 	a, err := w.Chain.Complete(ctx, router.Request{
-		Task: growth.TaskQualification, Workspace: job.Job.Workspace, Campaign: job.campaign(), Key: job.Job.KeyID, Job: job.Job.ID, Lead: s.lead.ID, Step: "extract", Messages: messages,
+		Task: growth.TaskQualification, Workspace: job.Job.Workspace, Campaign: job.campaign(), Key: job.Job.KeyID, Job: job.Job.ID, Lead: s.lead.ID, Step: step, Messages: messages,
 		Schema: lead.Schema(s.rubric), SchemaName: "extraction", Privacy: s.privacy, Cache: router.CacheExact,
 		Scope: s.rubric.ID() + " " + prompts.Qualification, Ledger: job.Ledger(), RequestID: job.Job.TraceID,
 		Accept: func(text string) error { return acceptExtraction(s.rubric, text, view) },
@@ -172,7 +176,7 @@ func (w QualifyWorker) extract(ctx context.Context, job *Job[QualifyArgs], s sco
 	if err != nil {
 		return extracted{}, growth.Errorf(growth.Malformed, "tasks.extract", "the answer does not decode")
 	}
-	x := extracted{Extraction: e, By: growth.ScoredByModel, Model: a.Provider + "/" + a.Model, Providers: sent(a.Calls)}
+	x := extracted{Extraction: e.WithoutEcho(messages[0].Content), By: growth.ScoredByModel, Model: a.Provider + "/" + a.Model, Providers: sent(a.Calls)}
 	if a.FallbackAttempts > 0 {
 		x.By = growth.ScoredByFallback
 	}

@@ -73,6 +73,7 @@ func New(cfg Config) http.Handler {
 	a.llm(h)
 	a.routes(h)
 	a.leads(h)
+	a.reviews(h)
 	a.contents(h)
 	a.publications(h)
 	a.queues(h)

@@ -141,6 +141,7 @@ func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "/v1/calls/{id}/settle": `{"cost_usd":"1"}`, "reject": `{"reason":"x"}`, "approve": `{}`, "patch": `{}`}
+	bodies["contest"], bodies["override"] = `{"observations":"x"}`, `{"score":1,"reason":"x"}`
 	tried := 0
 	for path, item := range doc.Paths.Map() {
 		if !strings.Contains(path, "{id}") {

@@ -305,6 +305,7 @@ var words = map[string][2]string{
 	"flag.untrusted_instructions": {"the text speaks to the model", "le texte s’adresse au modèle"},
 	"flag.hidden_text":            {"hidden text", "texte caché"},
 	"flag.unverified_quote":       {"unverified quote", "citation non vérifiée"},
+	"flag.twin_gap":               {"only the free text says so", "seul le texte libre le dit"},
 	"flag.disqualified":           {"disqualified", "écarté"},
 	"criterion.trade":             {"Trade", "Métier"},
 	"criterion.reputation":        {"Reputation", "Réputation"},

@@ -161,14 +161,20 @@ func quoteFault(f Finding, view map[string]string) string {
 		return "the field is none of the lead's"
 	}
 	quote, value := plain(f.Quote), plain(value)
-	if !strings.Contains(value, quote) {
+	switch found, whole := stands(value, quote); {
+	case !found:
 		return "the quote does not stand in the field"
+	case !whole:
+		return "the quote cuts through a placeholder"
 	}
-	if quote != value && wordChars(quote) < 3 {
+	if quote != value && wordChars(quote) < minProof {
 		return "the quote is too short to prove anything"
 	}
 	return ""
 }
+
+// minProof is how many letters and digits a quote needs that is not the whole value.
+const minProof = 3
 
 // plain makes texts equal that differ in Unicode form or white space only.
 func plain(s string) string {
@@ -189,8 +195,13 @@ func wordChars(s string) int {
 func Rules(r Rubric, l growth.Lead) Extraction {
 	view, _ := View(r, l)
 	e := Extraction{PainPoints: []string{}, MissingInformation: []string{}, NextAction: ActionReview}
+	proof := provable(view)
 	for _, c := range r.Criteria {
-		e.Criteria = append(e.Criteria, c.read(view))
+		f := c.read(proof)
+		if quoteFault(f, view) != "" { // it reaches across a sentence that was taken out
+			f = Finding{Criterion: c.ID, Level: Unknown}
+		}
+		e.Criteria = append(e.Criteria, f)
 	}
 	return e
 }

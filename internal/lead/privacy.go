@@ -106,7 +106,11 @@ func View(r Rubric, l growth.Lead) (map[string]string, Secrets) {
 		if f == "website" {
 			value = siteOnly(value)
 		}
-		value = strings.TrimSpace(capText(hide.clean(capText(value, maxSearched), free), min(limit, left)))
+		full := hide.clean(capText(value, maxSearched), free)
+		if value = capText(full, min(limit, left)); len(value) < len(full) {
+			value = halfHidden.ReplaceAllString(value, "")
+		}
+		value = strings.TrimSpace(value)
 		if value == "" {
 			continue
 		}

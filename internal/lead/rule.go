@@ -75,6 +75,7 @@ func (r *Rule) holds(value string) (quote string, ok bool) {
 		return "", false
 	}
 	quote = shortQuote(value)
+	said := blank(value)
 	if r.AtLeast != nil || r.Below != nil {
 		n, isNumber := parseNumber(value)
 		if !isNumber || r.AtLeast != nil && n < *r.AtLeast || r.Below != nil && n >= *r.Below {
@@ -82,7 +83,7 @@ func (r *Rule) holds(value string) (quote string, ok bool) {
 		}
 	}
 	if len(r.Is)+len(r.Words)+len(r.Unless) > 0 {
-		folded := Fold(value)
+		folded := Fold(said)
 		if len(r.Is) > 0 && !slices.Contains(r.Is, folded) {
 			return "", false
 		}
@@ -94,13 +95,18 @@ func (r *Rule) holds(value string) (quote string, ok bool) {
 			if i < 0 {
 				return "", false
 			}
-			quote = quotePhrase(value, r.Words[i])
+			quote = quotePhrase(said, r.Words[i])
 		}
 	}
 	if r.re != nil {
-		if quote = strings.TrimSpace(r.re.FindString(value)); quote == "" {
+		at := r.re.FindStringIndex(said)
+		if at == nil || strings.TrimSpace(said[at[0]:at[1]]) == "" {
 			return "", false
 		}
+		quote = strings.TrimSpace(value[at[0]:at[1]])
+	}
+	if wordChars(quote) < minProof { // "VP", or the first digit of a sum: the words around it say what it is
+		quote = shortQuote(value)
 	}
 	return quote, true
 }

@@ -41,7 +41,11 @@ func Score(r Rubric, l growth.Lead, e Extraction, by growth.ScoredBy) growth.Qua
 		q.Grade, q.Priority, q.NextAction = r.grade(0, 0), r.priority(0), ActionDisqualify
 		return q
 	}
-	q.Reasons = r.reasons(e, view, secrets)
+	proof := view
+	if slices.Contains(q.Flags, FlagInstructions) {
+		proof = provable(view)
+	}
+	q.Reasons = r.reasons(e, view, proof, secrets)
 	q.Fit, q.Intent, q.Confidence = r.sum(q.Reasons)
 	q.Score = int(math.Round(r.Formula.Fit*float64(q.Fit) + r.Formula.Intent*float64(q.Intent)))
 	q.Grade, q.Priority = r.grade(q.Fit, q.Intent), r.priority(q.Score)
@@ -51,7 +55,7 @@ func Score(r Rubric, l growth.Lead, e Extraction, by growth.ScoredBy) growth.Qua
 	q.MissingInformation = r.missing(q.Reasons, e, secrets)
 	q.PainPoints = sentences(e.PainPoints, maxPoints, secrets)
 	q.NextAction = nextAction(q, l, e.NextAction)
-	q.RecommendedApproach = secrets.Restore(sentence(e.RecommendedApproach))
+	q.RecommendedApproach = sentence(e.RecommendedApproach, secrets)
 	if q.RecommendedApproach == "" {
 		q.RecommendedApproach = approach[q.NextAction].In(r.Language())
 	}
@@ -59,7 +63,8 @@ func Score(r Rubric, l growth.Lead, e Extraction, by growth.ScoredBy) growth.Qua
 }
 
 // reasons gives one for each criterion in the rubric's order, whatever the extraction left out or added.
-func (r Rubric) reasons(e Extraction, view map[string]string, secrets Secrets) []growth.Reason {
+// A quote has to stand in the view, and again in what of the view proves anything.
+func (r Rubric) reasons(e Extraction, view, proof map[string]string, secrets Secrets) []growth.Reason {
 	out := make([]growth.Reason, 0, len(r.Criteria))
 	for _, c := range r.Criteria {
 		reason := growth.Reason{Criterion: c.ID, Axis: string(c.Axis), Level: Unknown, MaxPoints: c.Max()}
@@ -68,15 +73,32 @@ func (r Rubric) reasons(e Extraction, view map[string]string, secrets Secrets) [
 			f := e.Criteria[i]
 			if level, ok := c.level(f.Level); ok {
 				reason.Level = level.Level
-				if quoteFault(f, view) == "" {
+				if c.admits(f.Field) && quoteFault(f, view) == "" && quoteFault(f, proof) == "" {
 					reason.Points, reason.Verified = level.Points, true
-					reason.Quote, reason.Field = secrets.Restore(f.Quote), f.Field
+					reason.Quote, reason.Field = shown(f.Quote, secrets), f.Field
 				}
 			}
 		}
 		out = append(out, reason)
 	}
 	return out
+}
+
+// admits says whether a field can prove anything about the criterion. A private field is shown as a placeholder, which
+// says no more than that it is there: it proves only what the criterion's own rules ask of it.
+func (c Criterion) admits(field string) bool {
+	if privateFields[field] == "" {
+		return true
+	}
+	rules := 0
+	for _, l := range c.Levels {
+		for _, rule := range l.Rules {
+			if rules++; slices.Contains(rule.Fields, field) {
+				return true
+			}
+		}
+	}
+	return rules == 0
 }
 
 func (r Rubric) sum(reasons []growth.Reason) (fit, intent int, confidence float64) {
@@ -183,24 +205,42 @@ var approach = map[string]Text{
 }
 
 var (
-	anyURL   = regexp.MustCompile(`(?i)(?:https?://|www\.|ftp://|javascript:|data:)\S+`)
+	anyURL   = regexp.MustCompile(`(?i)(?:https?://|www\.|ftp://|javascript:|data:)\S+|\b(?:[a-z0-9-]+\.)+[a-z]{2,}/\S*`)
 	anyImage = regexp.MustCompile(`!?\[([^\]]*)\]\([^)]*\)`)
 	anyTag   = regexp.MustCompile(`<[^>]{0,200}>`)
 )
 
 // sentence makes a model's sentence safe to show: no address, picture or markup out of a lead's text, and not too long.
-func sentence(s string) string {
-	s = Visible(capText(s, 4*maxSentence))
+// The private values are put back first, for they are a lead's text too. A sentence that repeats an order to a model is
+// dropped: it says nothing about the lead.
+func sentence(s string, secrets Secrets) string {
+	s = Visible(capText(secrets.Restore(capText(s, 4*maxSentence)), 8*maxSentence))
+	if speaksToModel(s) {
+		return ""
+	}
 	s = anyImage.ReplaceAllString(s, "$1")
 	s = anyTag.ReplaceAllString(s, "")
 	s = anyURL.ReplaceAllString(s, "")
-	return capText(strings.Join(strings.Fields(s), " "), maxSentence)
+	s = capText(strings.Join(strings.Fields(s), " "), maxSentence)
+	if speaksToModel(s) { // the markup parted its words
+		return ""
+	}
+	return s
+}
+
+// shown is a quote as people see it: with the private values, unless they hold an address or an order, and without any
+// other address.
+func shown(quote string, secrets Secrets) string {
+	if full := secrets.Restore(quote); !anyURL.MatchString(full) && !speaksToModel(full) {
+		return full
+	}
+	return strings.TrimSpace(anyURL.ReplaceAllString(quote, "[…]"))
 }
 
 func sentences(in []string, most int, secrets Secrets) []string {
 	out := []string{}
 	for _, s := range in {
-		if s = secrets.Restore(sentence(s)); s != "" && !slices.Contains(out, s) && len(out) < most {
+		if s = sentence(s, secrets); s != "" && !slices.Contains(out, s) && len(out) < most {
 			out = append(out, s)
 		}
 	}

@@ -28,6 +28,7 @@ var shaped = []*regexp.Regexp{
 	regexp.MustCompile(`(?im)^\s*(system|assistant)\s*:`),
 	regexp.MustCompile(`(?i)<!--.*?(assistant|system|model|ai\b)`),
 	regexp.MustCompile(`(?i)\[/?(INST|SYS)\]|<\|[a-z_]+\|>`),
+	regexp.MustCompile(`(?i)^\s*[=@+]\s*(hyperlink|sum|cmd|concatenate|dde|exec|image|import\w+|webservice)\s*[(|]`), // to a spreadsheet
 	regexp.MustCompile(`"\s*\}?\s*,\s*"(score|grade|next_action|criteria)"\s*:`),
 }
 

@@ -14,6 +14,7 @@ type question struct {
 	maxTokens int // 0: no limit
 	stop      []string
 	rubrics   *rubrics // nil: remember none
+	gullible  bool     // obey what a lead's text says
 }
 
 // reply is what it answers.
@@ -43,6 +44,9 @@ func answer(q question) reply {
 func compose(q question) string {
 	source := lastUser(q.turns)
 	if task := readTask(q.rubrics, q.turns); task != nil {
+		if q.gullible {
+			task = obeys(task, systemOf(q.turns))
+		}
 		return string(encode(conform(q.schema, task.perform(), source)))
 	}
 	if len(q.schema) > 0 {

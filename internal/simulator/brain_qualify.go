@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"sort"
 	"strings"
 	"sync"
@@ -138,7 +139,7 @@ func newField(path, value string) field {
 	for _, w := range wordsOf(strings.NewReplacer(".", " ", "_", " ").Replace(path)) {
 		f.name = append(f.name, w.stem)
 	}
-	words := wordsOf(value)
+	words := wordsOf(marks.ReplaceAllStringFunc(value, func(m string) string { return strings.Repeat(" ", len(m)) })) // a mark says nothing
 	for len(words) > 0 {
 		n := 1
 		for n < len(words) && !strings.ContainsAny(value[words[n-1].to:words[n].from], ".!?;,\n|•") {
@@ -216,7 +217,7 @@ func (q *qualification) byWords(s *scale, g *gauge) finding {
 	var best finding
 	for _, f := range q.lead {
 		if g.present && contactField(f) && sharesName(f, g) && best.weight < 1 {
-			best = finding{field: f.path, quote: clip(f.value, 160), weight: 1}
+			best = finding{field: f.path, quote: clipMarked(f.value, 160), weight: 1}
 		}
 		for _, c := range f.clauses {
 			weight, first, last := s.match(g, c)
@@ -268,9 +269,23 @@ func (f field) phrase(c clause, first, last int) string {
 	}
 	quote := f.value[c.words[first].from:c.words[last].to]
 	if len(quote) < shortQuote { // "0 $" proves nothing; the whole value may
-		return clip(f.value, 160)
+		return clipMarked(f.value, 160)
 	}
 	return quote
+}
+
+// marks stand for values that the model is not shown.
+var marks = regexp.MustCompile(`\[[A-Z]+_\d+\]`)
+
+// clipMarked is clip, but cuts before a mark rather than through it.
+func clipMarked(value string, n int) string {
+	short := clip(value, n)
+	for _, m := range marks.FindAllStringIndex(value, -1) {
+		if m[0] < len(short) && len(short) < m[1] {
+			return strings.TrimSpace(value[:m[0]])
+		}
+	}
+	return short
 }
 
 // shortQuote is below how many bytes a quote is too short to prove anything.

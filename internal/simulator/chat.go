@@ -39,6 +39,7 @@ type thought struct {
 func (x *exchange) think(c chat, price rate) thought {
 	a := answer(question{
 		turns: c.turns, schema: c.schema, jsonMode: c.jsonMode, maxTokens: c.maxTokens, stop: c.stop, rubrics: &x.s.rubrics,
+		gullible: x.has(KindGullible),
 	})
 	th := thought{text: a.text, finish: a.finish, prompt: promptTokens(c.turns)}
 	switch {

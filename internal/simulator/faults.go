@@ -24,6 +24,7 @@ const (
 	KindInvalidAnswer    = "invalid_json_answer" // not what the schema asks for; hint "prose", "fence" or "shape"
 	KindKeepAlive        = "keepalive"           // blank lines before the JSON, comments before a stream, over params.latency_ms
 	KindStall            = "stall"               // 200, params.after pieces, then nothing but keep-alives until the client leaves
+	KindGullible         = "gullible"            // the model obeys what a lead's text tells it
 	KindTimeoutAfterPost = "timeout_after_accept"
 	KindResetAfterPost   = "reset_after_accept"
 	KindDuplicate        = "duplicate" // 422 that names a post
@@ -74,7 +75,7 @@ type FaultParams struct {
 
 var namedKinds = []string{
 	KindLatency, KindHTML, KindTimeout, KindReset, KindCutJSON, KindEmpty, KindEmptyBody, KindErrorIn200, KindMissingUsage,
-	KindInvalidAnswer, KindKeepAlive, KindStall, KindTimeoutAfterPost, KindResetAfterPost, KindDuplicate, KindRevoked, KindExpired, KindNoID,
+	KindInvalidAnswer, KindGullible, KindKeepAlive, KindStall, KindTimeoutAfterPost, KindResetAfterPost, KindDuplicate, KindRevoked, KindExpired, KindNoID,
 }
 
 var linkedInKinds = []string{

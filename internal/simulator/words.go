@@ -119,7 +119,7 @@ var synonyms = synonymTable(`
 rating rate rated note cote star stars etoile etoiles score
 review reviews avis commentaire commentaires evaluation
 website site web url
-employee employe employes effectif staff personnel size taille
+employee employe employes effectif staff personnel people personnes size taille
 restaurant resto
 city ville town
 email courriel mail

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/auth"
+	"github.com/zakibelm/astrogrowth/internal/daemon"
+	"github.com/zakibelm/astrogrowth/internal/lead"
+	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
+)
+
+func (a *api) reviews(h huma.API) {
+	explain := op(http.MethodGet, "/v1/leads/{id}/explanation", "leads", "Explain a lead's score, in French and English", auth.ScopeRead, 200)
+	explain.Description = "What a person may ask for whom an automated score is about: the notice, the data used, the main factors, the reviewer, to which providers data went, and all that was said about the score."
+	register(h, explain, a.getExplanation)
+	contest := op(http.MethodPost, "/v1/leads/{id}/contest", "leads", "Keep the observations of somebody who contests a score", auth.ScopeEnqueue, 201)
+	contest.Description = "Answers with the packet for the reviewer: the observations and the explanation. The score stays until a person answers with `/override`."
+	register(h, contest, a.postContest)
+	override := op(http.MethodPost, "/v1/leads/{id}/override", "leads", "Answer for a score: change it, uphold it, or take a change back", auth.ScopeApprove, 200)
+	override.Description = "`set`: the given score is in force, whatever is scored automatically later. `uphold`: the score stays as it is. `lift`: the newest automated score is in force again. Each needs its reason, and answers every contest so far."
+	register(h, override, a.postOverride)
+	register(h, op(http.MethodGet, "/v1/contests", "leads", "List the contested scores that no person has answered, newest first", auth.ScopeRead, 200), a.listContests)
+	rescore := op(http.MethodPost, "/v1/leads/rescore", "leads", "Score leads again whose score would rest on something else now", auth.ScopeEnqueue, 200)
+	rescore.Description = "After a change of rubric, ideal customer profile or language. Looks at up to `limit` leads, newest first, and makes a job for each that its present score does not answer for; go on with `next_cursor`."
+	register(h, rescore, a.postRescore)
+}
+
+// Explained is a lead's score with everything that accounts for it.
+type Explained struct {
+	LeadID       growth.LeadID               `json:"lead_id"`
+	Score        *int                        `json:"score" doc:"In force"`
+	Priority     string                      `json:"priority"`
+	DecidedBy    string                      `json:"decided_by" enum:"automated,person"`
+	Automated    growth.Qualification        `json:"automated" doc:"The newest score that no person made"`
+	AutomatedAt  time.Time                   `json:"automated_at"`
+	Explanations map[string]lead.Explanation `json:"explanations" doc:"By language: fr and en"`
+	Transfers    []store.Transfer            `json:"transfers" doc:"To which providers which of the lead's fields went"`
+	Reviews      []store.Review              `json:"reviews" doc:"Observations and human answers, newest first"`
+}
+
+func (a *api) getExplanation(ctx context.Context, in *IDInput) (*struct{ Body Explained }, error) {
+	e, err := a.explained(ctx, growth.LeadID(in.ID))
+	return &struct{ Body Explained }{e}, err
+}
+
+func (a *api) explained(ctx context.Context, id growth.LeadID) (Explained, error) {
+	sc := a.Store.In(who(ctx).Workspace)
+	l, err := sc.Lead(ctx, id)
+	if err != nil {
+		return Explained{}, err
+	}
+	q, at, ok, err := sc.NewestQualification(ctx, id)
+	if err != nil {
+		return Explained{}, err
+	}
+	if !ok {
+		return Explained{}, growth.Errorf(growth.Conflict, "api.explained", "this lead has no score yet; there is nothing to explain")
+	}
+	ws, err := sc.Workspace(ctx)
+	if err != nil {
+		return Explained{}, err
+	}
+	transfers, err := sc.TransfersOfLead(ctx, id)
+	if err != nil {
+		return Explained{}, err
+	}
+	reviews, err := sc.Reviews(ctx, id)
+	if err != nil {
+		return Explained{}, err
+	}
+	out := Explained{
+		LeadID: id, Score: l.Score, Priority: l.Priority, DecidedBy: decidedBy(reviews), Automated: q, AutomatedAt: at,
+		Explanations: map[string]lead.Explanation{}, Transfers: transfers, Reviews: reviews,
+	}
+	for _, language := range []string{"fr", "en"} {
+		out.Explanations[language] = lead.Explain(l.Lead, q, ws.Settings.Reviewer, language)
+	}
+	return out, nil
+}
+
+// decidedBy says whose score is in force: that of the newest review that set or lifted one.
+func decidedBy(newestFirst []store.Review) string {
+	for _, r := range newestFirst {
+		if r.Kind == store.ReviewOverride {
+			return "person"
+		}
+		if r.Kind == store.ReviewLifted {
+			break
+		}
+	}
+	return "automated"
+}
+
+type contestInput struct {
+	IDInput
+	Body struct {
+		Observations string `json:"observations" minLength:"1" maxLength:"8000" doc:"What the person says against the score, in their own words"`
+		By           string `json:"by,omitempty" maxLength:"200" doc:"Who says so; default: the API key's name"`
+	}
+}
+
+// Packet is what a reviewer needs to answer somebody who contests a score.
+type Packet struct {
+	Contest store.Review `json:"contest"`
+	Explained
+}
+
+func (a *api) postContest(ctx context.Context, in *contestInput) (*struct{ Body Packet }, error) {
+	by := in.Body.By
+	if by == "" {
+		by = who(ctx).Name
+	}
+	r, err := a.Store.In(who(ctx).Workspace).AddReview(ctx, store.Review{
+		LeadID: growth.LeadID(in.ID), Kind: store.ReviewContest, Message: in.Body.Observations, By: by,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.explained(ctx, r.LeadID)
+	return &struct{ Body Packet }{Packet{Contest: r, Explained: e}}, err
+}
+
+type overrideInput struct {
+	IDInput
+	Body struct {
+		Action   string `json:"action,omitempty" enum:"set,uphold,lift" default:"set"`
+		Score    *int   `json:"score,omitempty" minimum:"0" maximum:"100" doc:"With set"`
+		Priority string `json:"priority,omitempty" enum:"high,medium,low" doc:"With set; default: by the thresholds of the workspace's rubric"`
+		Reason   string `json:"reason" minLength:"1" maxLength:"4000"`
+	}
+}
+
+func (a *api) postOverride(ctx context.Context, in *overrideInput) (*struct{ Body Explained }, error) {
+	r := store.Review{LeadID: growth.LeadID(in.ID), Message: in.Body.Reason, By: who(ctx).Name}
+	switch in.Body.Action {
+	case "uphold":
+		r.Kind = store.ReviewUpheld
+	case "lift":
+		r.Kind = store.ReviewLifted
+	default:
+		r.Kind, r.Score, r.Priority = store.ReviewOverride, in.Body.Score, in.Body.Priority
+	}
+	if err := a.checkOverride(ctx, in, &r); err != nil {
+		return nil, err
+	}
+	if _, err := a.Store.In(who(ctx).Workspace).AddReview(ctx, r); err != nil {
+		return nil, err
+	}
+	e, err := a.explained(ctx, r.LeadID)
+	return &struct{ Body Explained }{e}, err
+}
+
+// checkOverride fills the priority in.
+func (a *api) checkOverride(ctx context.Context, in *overrideInput, r *store.Review) error {
+	const op = "api.override"
+	if r.Kind != store.ReviewOverride {
+		if in.Body.Score != nil || in.Body.Priority != "" {
+			return growth.InvalidField(op, "body.score", "score and priority go with the action set only")
+		}
+		return nil
+	}
+	if r.Score == nil {
+		return growth.InvalidField(op, "body.score", "give the score that shall be in force, 0 to 100")
+	}
+	if r.Priority != "" {
+		return nil
+	}
+	ws, err := a.Store.In(who(ctx).Workspace).Workspace(ctx)
+	if err != nil {
+		return err
+	}
+	rubric, err := lead.Load(ws.Settings.Rubric)
+	if err != nil {
+		return err
+	}
+	r.Priority = rubric.PriorityOf(*r.Score)
+	return nil
+}
+
+func (a *api) listContests(ctx context.Context, in *PageParams) (*struct{ Body List[store.Review] }, error) {
+	p, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	rs, err := a.Store.In(who(ctx).Workspace).OpenContests(ctx, p)
+	return &struct{ Body List[store.Review] }{listOf(rs, in.Limit, func(r store.Review) string { return r.ID })}, err
+}
+
+type rescoreInput struct {
+	Body struct {
+		Campaign growth.CampaignID `json:"campaign_id,omitempty" format:"uuid" doc:"Only leads of this campaign"`
+		Rubric   string            `json:"rubric,omitempty" doc:"Default: the workspace's"`
+		ICP      string            `json:"icp,omitempty" doc:"Default: the workspace's"`
+		Language string            `json:"language,omitempty" example:"fr-CA" doc:"Default: the workspace's"`
+		Limit    int               `json:"limit,omitempty" minimum:"1" maximum:"10000" default:"1000"`
+		Cursor   string            `json:"cursor,omitempty" format:"uuid" doc:"next_cursor of the call before"`
+	}
+}
+
+func (a *api) postRescore(ctx context.Context, in *rescoreInput) (*struct{ Body tasks.Rescored }, error) {
+	out, err := a.Queue.Rescore(ctx, who(ctx).Workspace, tasks.Rescore{
+		Campaign: in.Body.Campaign, Limit: in.Body.Limit, Cursor: in.Body.Cursor,
+		Args:    tasks.QualifyArgs{Rubric: in.Body.Rubric, ICP: in.Body.ICP, Language: in.Body.Language},
+		TraceID: daemon.RequestID(ctx), KeyID: who(ctx).KeyID,
+	})
+	return &struct{ Body tasks.Rescored }{out}, err
+}

@@ -1,0 +1,47 @@
+package lead_test
+
+import (
+	"strings"
+	"testing"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/lead"
+)
+
+func TestExplanationSpeaksBothLanguages(t *testing.T) {
+	t.Parallel()
+	r := load(t, "").In("fr-CA")
+	l := growth.Lead{BusinessName: "Bistro", BusinessType: "Restaurant", Email: "ann@x.ca", PostalCode: "H2H 2H2", Notes: "devis urgent svp"}
+	q := lead.Score(r, l, lead.Rules(r, l), growth.ScoredByModel)
+	q.Model = "openrouter/some-model"
+	for _, tc := range []struct{ language, notice, data, factor, missing, reviewer, not string }{
+		{"fr-CA", "Elle a été calculée automatiquement\u00a0: un modèle de langage (openrouter/some-model)", "email\u00a0: ann@x.ca (montré à aucun modèle) — compté", "Que veut faire le prospect? 40 points sur 40, en raison de «\u00a0devis\u00a0» (notes)", "rien dans les renseignements", "lues par\u00a0: l'équipe", "the lead"},
+		{"en", "It was computed automatically: a language model (openrouter/some-model)", "email: ann@x.ca (not shown to any model) — counted", "What does the lead want done? 40 of 40 points, because of “devis” (notes)", "nothing in the data proves it", "read by: the team", "prospect"},
+	} {
+		e := lead.Explain(l, q, "", tc.language)
+		data, factors := strings.Join(e.DataUsed, "\n"), strings.Join(e.MainFactors, "\n")
+		if !strings.Contains(e.Notice, tc.notice) || !strings.Contains(data, tc.data) || !strings.Contains(factors, tc.missing) || !strings.Contains(e.Reviewer, tc.reviewer) {
+			t.Errorf("%s: %+v", tc.language, e)
+		}
+		if e.MainFactors[0] != tc.factor || len(e.MainFactors) != len(r.Criteria) {
+			t.Errorf("%s: first factor %q of %d", tc.language, e.MainFactors[0], len(e.MainFactors))
+		}
+		if all := e.Notice + e.Rights + e.Reviewer + factors; strings.Contains(all, tc.not) || strings.Contains(data, "H2H") {
+			t.Errorf("%s: %q or an unused field: %s\n%s", tc.language, tc.not, all, data)
+		}
+	}
+}
+
+func TestExplanationOfGatesRulesAndOldRubrics(t *testing.T) {
+	t.Parallel()
+	r := load(t, "").In("en")
+	closed := growth.Lead{BusinessName: "Bistro", Extra: map[string]string{"status": "closed"}}
+	e := lead.Explain(closed, lead.Score(r, closed, lead.Rules(r, closed), growth.ScoredByRules), "Ann Roy, privacy@example.com", "en")
+	if len(e.MainFactors) != 1 || !strings.HasPrefix(e.MainFactors[0], "The business is closed") || !strings.Contains(e.Notice, "without a language model") || !strings.HasSuffix(e.Reviewer, "Ann Roy, privacy@example.com") {
+		t.Errorf("%+v", e)
+	}
+	old := growth.Qualification{Rubric: "gone@7", Reasons: []growth.Reason{{Criterion: "shoe_size", Points: 3, MaxPoints: 5, Quote: "43", Field: "extra.shoes", Verified: true}}}
+	if e = lead.Explain(closed, old, "", "en"); !strings.HasPrefix(e.MainFactors[0], "shoe_size 3 of 5 points") {
+		t.Errorf("%+v", e)
+	}
+}

@@ -1,0 +1,113 @@
+package tasks
+
+import (
+	"context"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/store"
+)
+
+// Rescore says which leads shall be scored again, and by what.
+type Rescore struct {
+	Args     QualifyArgs       // without a lead
+	Campaign growth.CampaignID // empty: every lead of the workspace
+	Limit    int               // how many leads are looked at, at most 10,000; 0: 1,000
+	Cursor   string            // Rescored.NextCursor of the call before
+	TraceID  string
+	KeyID    string
+}
+
+// Rescored counts what a Rescore did.
+type Rescored struct {
+	Looked     int     `json:"looked_at" doc:"Leads, with and without a score"`
+	Unscored   int     `json:"unscored" doc:"They were never scored; no job was made"`
+	Unchanged  int     `json:"unchanged" doc:"Their score would rest on the same; no job was made"`
+	Enqueued   int     `json:"enqueued"`
+	Waiting    int     `json:"waiting" doc:"Such a job was under way already"`
+	NextCursor *string `json:"next_cursor" doc:"null when every lead was looked at"`
+}
+
+const (
+	maxRescore  = 10_000
+	rescorePage = 200
+)
+
+// Rescore makes a job of low priority for every scored lead whose score would rest on something else now: another
+// rubric, profile or language, or data that came since. A lead whose fingerprint is the same costs nothing, and asking
+// twice makes no second job.
+func (q *Queue) Rescore(ctx context.Context, ws growth.WorkspaceID, r Rescore) (Rescored, error) {
+	check := r.Args
+	check.LeadID = growth.LeadID(growth.NewID())
+	if err := check.Validate(); err != nil {
+		return Rescored{}, err
+	}
+	sc := q.store.In(ws)
+	w, err := sc.Workspace(ctx)
+	if err != nil {
+		return Rescored{}, err
+	}
+	if r.Limit <= 0 {
+		r.Limit = 1000
+	}
+	r.Limit = min(r.Limit, maxRescore)
+	var out Rescored
+	for cursor := r.Cursor; ; {
+		page := store.Page{Limit: min(rescorePage, r.Limit-out.Looked), Cursor: cursor}
+		leads, err := sc.Leads(ctx, store.LeadFilter{Campaign: r.Campaign}, page)
+		if err != nil {
+			return out, err
+		}
+		if err := q.rescore(ctx, ws, w.Settings, r, leads, &out); err != nil {
+			return out, err
+		}
+		if len(leads) < page.Limit {
+			out.NextCursor = nil
+			return out, nil
+		}
+		cursor = string(leads[len(leads)-1].Lead.ID)
+		if out.NextCursor = &cursor; out.Looked >= r.Limit {
+			return out, nil
+		}
+	}
+}
+
+// rescore makes the jobs for one page.
+func (q *Queue) rescore(ctx context.Context, ws growth.WorkspaceID, settings growth.WorkspaceSettings, r Rescore, leads []store.SavedLead, out *Rescored) error {
+	var subs []Submission
+	for _, l := range leads {
+		out.Looked++
+		if l.Fingerprint == "" {
+			out.Unscored++
+			continue
+		}
+		args := r.Args
+		args.LeadID = l.Lead.ID
+		fp, err := Fingerprint(l.Lead, args, settings)
+		if err != nil {
+			return err
+		}
+		if fp == l.Fingerprint {
+			out.Unchanged++
+			continue
+		}
+		o := growth.JobOptions{Priority: growth.PriorityLow}
+		if l.CampaignID != nil {
+			o.CampaignID = *l.CampaignID
+		}
+		subs = append(subs, Submission{
+			Args: args, Options: o, LeadID: l.Lead.ID, UniqueKey: string(l.Lead.ID) + " " + fp, TraceID: r.TraceID, KeyID: r.KeyID,
+		})
+	}
+	if len(subs) == 0 {
+		return nil
+	}
+	accepted, err := q.Enqueue(ctx, ws, subs...)
+	for _, a := range accepted {
+		if a.Existing {
+			out.Waiting++
+		} else {
+			out.Enqueued++
+		}
+	}
+	return err
+}
