@@ -46,7 +46,7 @@ func importCommand(s surroundings) *cobra.Command {
 	f.api.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.reading.mapping, "map", "", "where columns go: heading=field,… (a heading, #3 for the third column, - to leave out)")
-	flags.StringVar(&f.reading.encoding, "encoding", "", "encoding of the file, as utf-8 or windows-1252 (default: found out)")
+	flags.StringVar(&f.reading.encoding, "encoding", "", "encoding of the file: utf-8, utf-16le, utf-16be, windows-1252, iso-8859-15, macintosh (default: found out)")
 	flags.StringVar(&f.reading.delimiter, "delimiter", "", "what parts the fields: comma, semicolon, tab, bar (default: found out)")
 	flags.StringVar(&f.campaign, "campaign", "", "name of the campaign (default: the name of the file)")
 	flags.StringVar(&f.badRows, "bad-rows", "", "file for the rows that cannot be read (default: FILE.bad-rows.csv)")
@@ -108,6 +108,9 @@ func (i *importer) run(ctx context.Context, path string) error {
 	if i.flags.dryRun {
 		say(i.text(), "Dry run: nothing was sent.")
 		return i.finish(nil)
+	}
+	if err := i.file.format.Decided(); err != nil { // a yes to every doubt does not make it known
+		return fmt.Errorf("%s (--encoding); nothing was imported", explain(err))
 	}
 	return i.importInto(ctx, api)
 }
