@@ -129,14 +129,14 @@ func (i *importer) inspect(ctx context.Context) error {
 		return err
 	}
 	rubric = rubric.In("en-CA")
-	t, err := i.file.scan(ctx, sinks{
-		leads: func(leads []growth.Lead) error {
+	t, err := i.file.scan(ctx, lead.Sinks{
+		Leads: func(leads []growth.Lead) error {
 			for _, l := range leads {
 				i.report.gate(lead.Gates(rubric, l))
 			}
 			return nil
 		},
-		bad: func(row lead.Row) error {
+		Bad: func(row lead.Row) error {
 			i.report.bad(row)
 			if i.flags.dryRun && i.flags.badRows != "" {
 				return i.bad.add(row)
@@ -148,7 +148,7 @@ func (i *importer) inspect(ctx context.Context) error {
 		return err
 	}
 	i.report.tallied(t, i.flags.verbose || i.flags.api.json)
-	if t.leads == 0 {
+	if t.Leads == 0 {
 		return i.noLead(t)
 	}
 	return nil
@@ -162,12 +162,12 @@ func (i *importer) closeBadRows() error {
 }
 
 // noLead says why a file with rows holds no lead.
-func (i *importer) noLead(t tally) error {
-	if t.bad == 0 {
+func (i *importer) noLead(t lead.Tally) error {
+	if t.Bad == 0 {
 		return fmt.Errorf("%s holds no rows below its first line", filepath.Base(i.file.path))
 	}
 	return fmt.Errorf("%s holds no lead that could be read: %s set aside, as %s", filepath.Base(i.file.path),
-		plural(t.bad, "row"), i.report.BadExamples[0])
+		plural(t.Bad, "row"), i.report.BadExamples[0])
 }
 
 // importInto does the second half: ask, send, follow.
@@ -244,11 +244,11 @@ func (i *importer) send(ctx context.Context, api *client, began time.Time) error
 		},
 	}
 	m := newMeter(i.err, "sent", began)
-	_, err := i.file.scan(ctx, sinks{
-		leads: func(leads []growth.Lead) error {
+	_, err := i.file.scan(ctx, lead.Sinks{
+		Leads: func(leads []growth.Lead) error {
 			return s.send(ctx, leads, func(so sent) { m.set(so.total(), i.report.Leads, "") })
 		},
-		bad: i.bad.add,
+		Bad: i.bad.add,
 	})
 	m.end()
 	i.report.sent = s.sent

@@ -71,6 +71,8 @@ func New(cfg Config) http.Handler {
 	a.llm(h)
 	a.routes(h)
 	a.leads(h)
+	a.leadEdits(h)
+	a.imports(h)
 	a.contents(h)
 	a.publications(h)
 	a.queues(h)
