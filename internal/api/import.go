@@ -146,31 +146,42 @@ func (a *api) getImport(ctx context.Context, in *IDInput) (*struct{ Body ImportV
 
 type previewInput struct {
 	IDInput
-	Body struct {
-		Encoding  string `json:"encoding,omitempty"`
-		Delimiter string `json:"delimiter,omitempty"`
-		Mapping   string `json:"map,omitempty"`
-	}
+	Body *ImportReading
+}
+
+// ImportReading is what somebody says about a file; what is empty is found out.
+type ImportReading struct {
+	Encoding  string `json:"encoding,omitempty"`
+	Delimiter string `json:"delimiter,omitempty"`
+	Mapping   string `json:"map,omitempty" doc:"heading=field,…"`
 }
 
 func (a *api) previewImport(ctx context.Context, in *previewInput) (*struct{ Body ImportPreview }, error) {
-	p, err := a.importer().Look(ctx, who(ctx).Workspace, growth.ImportID(in.ID),
-		tasks.ImportStated{Encoding: in.Body.Encoding, Delimiter: in.Body.Delimiter, Mapping: in.Body.Mapping})
+	stated := tasks.ImportStated{}
+	if in.Body != nil {
+		stated = tasks.ImportStated(*in.Body)
+	}
+	p, err := a.importer().Look(ctx, who(ctx).Workspace, growth.ImportID(in.ID), stated)
 	return &struct{ Body ImportPreview }{previewOf(p)}, err
 }
 
 type runInput struct {
 	IDInput
-	Body struct {
-		Campaign     growth.CampaignID `json:"campaign_id,omitempty" format:"uuid" doc:"Counts at the first run"`
-		AcceptDoubts bool              `json:"accept_doubts,omitempty" doc:"Somebody has read the doubts"`
-	}
+	Body *ImportRunBody
+}
+
+// ImportRunBody says how a file is taken in.
+type ImportRunBody struct {
+	Campaign     growth.CampaignID `json:"campaign_id,omitempty" format:"uuid" doc:"Counts at the first run"`
+	AcceptDoubts bool              `json:"accept_doubts,omitempty" doc:"Somebody has read the doubts"`
 }
 
 func (a *api) runImport(ctx context.Context, in *runInput) (*struct{ Body ImportView }, error) {
-	i, err := a.importer().Run(ctx, who(ctx).Workspace, growth.ImportID(in.ID), tasks.ImportRun{
-		Campaign: in.Body.Campaign, AcceptDoubts: in.Body.AcceptDoubts, By: who(ctx).KeyID, TraceID: daemon.RequestID(ctx),
-	})
+	o := tasks.ImportRun{By: who(ctx).KeyID, TraceID: daemon.RequestID(ctx)}
+	if in.Body != nil {
+		o.Campaign, o.AcceptDoubts = in.Body.Campaign, in.Body.AcceptDoubts
+	}
+	i, err := a.importer().Run(ctx, who(ctx).Workspace, growth.ImportID(in.ID), o)
 	return a.importView(ctx, i, err)
 }
 
