@@ -197,8 +197,8 @@ func (a aviary) staysAway(i store.Import, e store.Erasure) {
 		a.t.Errorf("the file is still held: %v", err)
 	}
 	again := a.imported(canaryFile)
-	if again.Refused != 1 || again.Created != 0 || again.Updated != 1 {
-		a.t.Errorf("import of the same file: %d refused, %d created, %d updated; want 1, 0, 1", again.Refused, again.Created, again.Updated)
+	if again.Refused != 1 || again.Created != 0 || again.Updated != 1 || again.Unchanged != 1 {
+		a.t.Errorf("import of the same file: %d refused, %d created, %d updated, %d unchanged; want 1, 0, 1, 1", again.Refused, again.Created, again.Updated, again.Unchanged)
 	}
 	elsewhere := growth.Lead{BusinessName: "Something Else", Email: "ZORGLUB.canari@oiseau.example"}
 	_, err := a.sc.PutLeads(a.t.Context(), []store.LeadPut{{Lead: elsewhere, Keys: tasks.LeadKeys(elsewhere)}}, never, replaced)
@@ -283,4 +283,57 @@ func (p *plant) text(query string, args ...any) string {
 	var s string
 	p.must(testenv.SQL(p.t, p.s).QueryRowContext(p.t.Context(), query, args...).Scan(&s))
 	return s
+}
+
+// A worker that holds the lead while it is erased writes nothing of it afterwards.
+func TestErasureWinsOverAWorkerThatIsAtIt(t *testing.T) {
+	t.Parallel()
+	w, p := newWorld(t), newPlant(t)
+	kept, err := cache.New(p.rdb)
+	p.must(err)
+	t.Cleanup(kept.Close)
+	busy := halfway{tasks.QualifyWorker{Store: p.s, Chain: w.chain(func(c *router.Config) { c.Cache = kept })}, make(chan string, 4), make(chan string, 4)}
+	tasks.AddWorker(p.runner, busy)
+	p.relays().serves(growth.JobLeadQualification)
+	a := aviary{p, kept, tasks.Importer{Store: p.s, Queue: p.queue, Cache: kept}}
+	l := bistro()
+	l.BusinessName, l.Notes = "Volière "+canaryWord, "Veut plus d'avis pour "+canaryWord
+	id := p.lead(l)
+	p.asks(id)
+	arrives(t, "the worker has the job", busy.has)
+	_, err = a.im.Erase(t.Context(), p.ws.ID, id, "")
+	p.must(err)
+	busy.goOn <- ""
+	queue := growth.JobLeadQualification.Queue()
+	eventually(t, "no task is left", func() bool {
+		active, err := p.inspect.ListActiveTasks(queue)
+		return err == nil && len(active) == 0 && len(busy.goOn) == 0
+	})
+	dump, inRedis := a.dump(), a.redisText()
+	for _, text := range []string{dump, inRedis} {
+		if found := where(text, canaryWord); len(found) > 0 {
+			t.Errorf("the late worker left %q", found)
+		}
+	}
+	if n := p.count(`SELECT (SELECT count(*) FROM job_steps) + (SELECT count(*) FROM qualifications) + (SELECT count(*) FROM jobs)`); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+}
+
+// halfway stands still with the job in its hands.
+type halfway struct {
+	tasks.QualifyWorker
+	has, goOn chan string
+}
+
+func (h halfway) Work(ctx context.Context, job *tasks.Job[tasks.QualifyArgs]) error {
+	h.has <- "it"
+	<-h.goOn
+	return h.QualifyWorker.Work(ctx, job)
+}
+
+func (p *plant) asks(id growth.LeadID) {
+	p.t.Helper()
+	_, err := p.queue.Enqueue(p.t.Context(), p.ws.ID, tasks.Submission{Args: tasks.QualifyArgs{LeadID: id}, LeadID: id})
+	p.must(err)
 }

@@ -244,7 +244,12 @@ func (im Importer) Run(ctx context.Context, ws growth.WorkspaceID, id growth.Imp
 	if err != nil {
 		return i, err
 	}
-	r := &importRun{Importer: im, ImportRun: o, ws: w, sc: sc, i: i, until: time.Now().Add(im.step())}
+	rubric, err := lead.Load(w.Settings.Rubric)
+	if err != nil {
+		return i, err
+	}
+	rubric = rubric.In(first(w.Settings.Language, "fr-CA"))
+	r := &importRun{Importer: im, ImportRun: o, ws: w, rubric: rubric, sc: sc, i: i, until: time.Now().Add(im.step())}
 	switch err := r.scan(ctx, plan); {
 	case errors.Is(err, errPause):
 		return sc.Import(ctx, id)
@@ -265,11 +270,12 @@ func (im Importer) step() time.Duration {
 type importRun struct {
 	Importer
 	ImportRun
-	ws    growth.Workspace
-	sc    store.Scoped
-	i     store.Import
-	seen  int // leads that came by in this reading
-	until time.Time
+	ws     growth.Workspace
+	rubric lead.Rubric // of the workspace, read once: reading it takes longer than a hundred leads
+	sc     store.Scoped
+	i      store.Import
+	seen   int // leads that came by in this reading
+	until  time.Time
 }
 
 func (r *importRun) scan(ctx context.Context, plan lead.Plan) error {
@@ -319,10 +325,7 @@ func (r *importRun) take(ctx context.Context, ls []growth.Lead) error {
 			step.Refused++
 			continue
 		}
-		fp, err := Fingerprint(s.Lead, args, r.ws.Settings)
-		if err != nil {
-			return err
-		}
+		fp := lead.Fingerprint(s.Lead, r.rubric, r.ws.Settings.ICP)
 		if fp == s.Fingerprint {
 			step.Unchanged++
 			continue
