@@ -110,9 +110,11 @@ func (tx *Tx) restore(ctx context.Context, ws growth.WorkspaceID, id growth.Impo
 	}{
 		{`UPDATE leads SET data = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2`, []any{ws, u.ID, u.Before}},
 		{`DELETE FROM lead_keys WHERE workspace_id = $1 AND lead_id = $2`, []any{ws, u.ID}},
-		{`INSERT INTO lead_keys (workspace_id, kind, value, lead_id)
+		{
+			`INSERT INTO lead_keys (workspace_id, kind, value, lead_id)
 			SELECT $1, kind, value, $2 FROM unnest($3::text[], $4::text[]) AS k (kind, value) ON CONFLICT DO NOTHING`,
-			[]any{ws, u.ID, pq.Array(kinds), pq.Array(values)}},
+			[]any{ws, u.ID, pq.Array(kinds), pq.Array(values)},
+		},
 		{`DELETE FROM import_leads WHERE import_id = $1 AND lead_id = $2`, []any{id, u.ID}},
 	} {
 		if _, err := tx.tx.ExecContext(ctx, q.sql, q.args...); err != nil {

@@ -89,7 +89,7 @@ func (a aviary) dump() string {
 	if err != nil {
 		a.t.Skip("pg_dump is not installed")
 	}
-	out, err := exec.CommandContext(a.t.Context(), bin, testenv.Address(a.t, a.s)).CombinedOutput() //nolint:gosec // G204: a test's own database
+	out, err := exec.CommandContext(a.t.Context(), bin, testenv.Address(a.t, a.s)).CombinedOutput()
 	if err != nil {
 		a.t.Fatalf("pg_dump: %v: %s", err, out)
 	}

@@ -195,7 +195,7 @@ func (a *api) badRows(ctx context.Context, in *IDInput) (*huma.StreamResponse, e
 	if _, err := sc.ImportFile(ctx, growth.ImportID(in.ID)); err != nil { // what can be refused is, before the first byte
 		return nil, err
 	}
-	return download("bad-rows.csv", func(ctx context.Context, w io.Writer) error {
+	return download("bad-rows.csv", func(ctx context.Context, w io.Writer) error { //nolint:contextcheck // the download bounds its own time
 		return a.importer().BadRows(ctx, who(ctx).Workspace, growth.ImportID(in.ID), w)
 	}), nil
 }
