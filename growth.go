@@ -21,6 +21,8 @@ type (
 	PublicationID string
 	CallID        string
 	WalkID        string
+	ImportID      string
+	ErasureID     string
 	EventID       int64
 )
 

@@ -3,6 +3,8 @@ package store_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +29,11 @@ type owned struct {
 	walk     growth.WalkID
 	budget   growth.Budget
 	unpriced growth.CallID
+	imported store.Import
+	erased   growth.LeadID
 }
+
+const someFile = "name,email\nA,a@example.com\n"
 
 func furnished(t *testing.T) owned {
 	t.Helper()
@@ -61,6 +67,12 @@ func furnished(t *testing.T) owned {
 	_, err = b.sc.AddReview(b.ctx, store.Review{LeadID: o.lead.Lead.ID, Kind: store.ReviewContest, Message: "not so"})
 	b.must(err)
 	o.budget, err = b.sc.AddBudget(b.ctx, monthly("ours", "5"))
+	b.must(err)
+	o.imported, err = b.sc.AddImport(b.ctx, store.Import{FileName: "ours.csv"}, strings.NewReader(someFile))
+	b.must(err)
+	gone := named("Chez Z", "z.ca")
+	o.erased = b.put(gone)[0].Lead.ID
+	_, err = b.sc.EraseLead(b.ctx, o.erased, "us", nil)
 	b.must(err)
 	o.unpriced = b.open("0.002", growth.CallUnknown)
 	return o
@@ -298,6 +310,78 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		_, _, err := sc.CreateContent(o.ctx, draft("Autre", growth.ContentDraft), "x")
 		return err, err == nil
 	},
+	"EraseLead": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.EraseLead(o.ctx, o.lead.Lead.ID, "them", []growth.ImportID{o.imported.ID})
+		return absent(err)
+	},
+	"Erasure":  func(sc store.Scoped, o owned) (any, bool) { _, err := sc.Erasure(o.ctx, o.erased); return absent(err) },
+	"Erasures": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Erasures(o.ctx, store.Page{})) },
+	"CacheForgotLead": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.CacheForgotLead(o.ctx, o.erased)
+		return absent(err)
+	},
+	"ChangeLead": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ChangeLead(o.ctx, o.lead.Lead.ID, func(l growth.Lead) (growth.Lead, []store.LeadKey, error) { return l, nil, nil })
+		return absent(err)
+	},
+	"KeysOfLead": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.KeysOfLead(o.ctx, o.lead.Lead.ID)) },
+	"AddImport": func(sc store.Scoped, o owned) (any, bool) {
+		i, err := sc.AddImport(o.ctx, store.Import{FileName: "theirs.csv"}, strings.NewReader(someFile))
+		return err, err == nil && i.ID != o.imported.ID
+	},
+	"DropImport": func(sc store.Scoped, o owned) (any, bool) { return nil, sc.DropImport(o.ctx, o.imported.ID) == nil },
+	"AdoptFile": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.AdoptFile(o.ctx, o.imported.ID, o.imported.ID)
+		return absent(err)
+	},
+	"Import": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Import(o.ctx, o.imported.ID)
+		return absent(err)
+	},
+	"EarlierImport": func(sc store.Scoped, o owned) (any, bool) {
+		i, found, err := sc.EarlierImport(o.ctx, store.Import{ID: growth.ImportID(growth.NewID()), FileHash: o.imported.FileHash})
+		return []any{i, err}, err == nil && (!found || i.FileName == "theirs.csv")
+	},
+	"Imports": func(sc store.Scoped, o owned) (any, bool) {
+		is, err := sc.Imports(o.ctx, store.Page{})
+		return []any{is, err}, err == nil && !slices.ContainsFunc(is, func(i store.Import) bool { return i.ID == o.imported.ID })
+	},
+	"ImportsWithFile": func(sc store.Scoped, o owned) (any, bool) {
+		is, err := sc.ImportsWithFile(o.ctx)
+		return []any{is, err}, err == nil && !slices.ContainsFunc(is, func(i store.Import) bool { return i.ID == o.imported.ID })
+	},
+	"LookAgain": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.LookAgain(o.ctx, o.imported)
+		return absent(err)
+	},
+	"BeginImport": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.BeginImport(o.ctx, o.imported.ID, "")
+		return absent(err)
+	},
+	"FinishImport": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.FinishImport(o.ctx, o.imported.ID)
+		return absent(err)
+	},
+	"BeginUndo": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.BeginUndo(o.ctx, o.imported.ID)
+		return absent(err)
+	},
+	"ImportFile": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ImportFile(o.ctx, o.imported.ID)
+		return absent(err)
+	},
+	"ImportLeads": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ImportLeads(o.ctx, o.imported.ID, []store.LeadPut{named("Chez A", "a.ca")}, always, keepOld)
+		return absent(err)
+	},
+	"AdvanceImport": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(sc.AdvanceImport(o.ctx, o.imported.ID, store.ImportStep{To: 1}))
+	},
+	"UndoLeads": func(sc store.Scoped, o owned) (any, bool) {
+		gone, _, err := sc.UndoLeads(o.ctx, o.imported.ID, 10, func(growth.Lead) []store.LeadKey { return nil })
+		return nothing(gone, err)
+	},
+	"KeptLeads": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.KeptLeads(o.ctx, o.imported.ID)) },
 	"Accept": func(sc store.Scoped, o owned) (any, bool) {
 		out, err := sc.Accept(o.ctx, []store.NewJob{newJob()})
 		return err, err == nil && out[0].ID != o.job
@@ -330,7 +414,7 @@ func (o owned) snapshot() map[string]string {
 	out := map[string]string{}
 	for _, table := range []string{
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
-		"schedules", "schedule_ticks", "budgets", "lead_reviews",
+		"schedules", "schedule_ticks", "budgets", "lead_reviews", "imports", "erasures", "tombstones",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

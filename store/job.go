@@ -200,7 +200,7 @@ const insertJobsQuery = `
 		RETURNING id`
 
 func acceptFault(err error) error {
-	if violates(err, "jobs_campaign") || violates(err, "leads_campaign") || violates(err, "contents_campaign") {
+	if violates(err, "jobs_campaign") || violates(err, "leads_campaign") || violates(err, "contents_campaign") || violates(err, "imports_campaign") {
 		return growth.InvalidField("store.accept", "campaign_id", "there is no such campaign in this workspace")
 	}
 	return wrap("accept", err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -15,6 +16,7 @@ import (
 // LeadKey is one of the ways to recognise a lead; equal keys mean the same lead.
 type LeadKey struct {
 	Kind, Value string
+	Sure        bool // names one person or one business by itself
 }
 
 // SavedLead is a lead as the store knows it.
@@ -80,6 +82,9 @@ func (sc Scoped) PutLeads(ctx context.Context, puts []LeadPut, same func(old, up
 	out := make([]SavedLead, len(puts))
 	err := sc.s.InTx(ctx, func(tx *Tx) error {
 		if err := tx.lockKeys(ctx, sc.ws, puts); err != nil {
+			return err
+		}
+		if err := tx.refuseErased(ctx, sc.ws, puts); err != nil {
 			return err
 		}
 		for i, p := range puts {
@@ -186,11 +191,19 @@ func (sc Scoped) Lead(ctx context.Context, id growth.LeadID) (SavedLead, error) 
 	return r.lead()
 }
 
-// LeadFilter narrows a list of leads; the zero value lists all.
+// LeadFilter narrows a list of leads; the zero value lists all. Texts match whatever their case.
 type LeadFilter struct {
 	Campaign growth.CampaignID
-	Priority string
-	Query    string // part of the lead's text
+	Import   growth.ImportID
+	Priority string // or unscored
+	Grade    string // or its first letter
+	MinScore int
+	City     string
+	Type     string // business_type
+	Source   string
+	Email    string
+	External string // external_id, exactly
+	Query    string // words that each stand in the lead's text
 }
 
 // Leads lists leads, newest first.
@@ -199,8 +212,15 @@ func (sc Scoped) Leads(ctx context.Context, f LeadFilter, p Page) ([]SavedLead, 
 	if err := sc.s.db.SelectContext(ctx, &rows, `
 		SELECT `+leadColumns+` FROM leads
 		WHERE workspace_id = $1 AND id < $2 AND ($3 = '' OR campaign_id = nullif($3, '')::uuid)
-		  AND ($4 = '' OR priority = $4) AND ($5 = '' OR strpos(lower(data::text), lower($5)) > 0)
-		ORDER BY id DESC LIMIT $6`, sc.ws, p.before(), string(f.Campaign), f.Priority, f.Query, p.limit()); err != nil {
+		  AND ($4 = '' OR priority = CASE $4 WHEN 'unscored' THEN '' ELSE $4 END)
+		  AND ($5 = '' OR starts_with(grade, $5)) AND ($6 = 0 OR score >= $6)
+		  AND ($7 = '' OR lower(data ->> 'city') = lower($7)) AND ($8 = '' OR lower(data ->> 'business_type') = lower($8))
+		  AND ($9 = '' OR lower(data ->> 'source') = lower($9)) AND ($10 = '' OR lower(data ->> 'email') = lower($10))
+		  AND ($11 = '' OR data ->> 'external_id' = $11)
+		  AND ($12 = '' OR EXISTS (SELECT 1 FROM import_leads m WHERE m.lead_id = leads.id AND m.import_id = nullif($12, '')::uuid))
+		  AND NOT EXISTS (SELECT 1 FROM unnest($13::text[]) AS word WHERE strpos(lower(data::text), word) = 0)
+		ORDER BY id DESC LIMIT $14`, sc.ws, p.before(), string(f.Campaign), f.Priority, f.Grade, f.MinScore, f.City, f.Type, f.Source,
+		f.Email, f.External, string(f.Import), pq.Array(strings.Fields(strings.ToLower(f.Query))), p.limit()); err != nil {
 		return nil, wrap("leads", err)
 	}
 	out := make([]SavedLead, 0, len(rows))

@@ -128,7 +128,7 @@ func (s *Store) Redispatch(ctx context.Context, lost []Dispatched) (int64, error
 }
 
 // Purge deletes what is past its retention: finished jobs with their steps, spent idempotency keys, old events,
-// notices and feedback.
+// notices, feedback, and imports with what it took to undo them.
 func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, error) {
 	var total int64
 	for _, q := range []string{
@@ -138,6 +138,11 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 		`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM alerts WHERE created_at < now() - greatest($1, 3456000) * interval '1 second'`, // a month's must outlive it
 		`DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
+		`DELETE FROM import_parts WHERE created_at < now() - least($1, 86400) * interval '1 second'`, // a day is enough to go on
+		`DELETE FROM import_leads WHERE (import_id, lead_id) IN (
+			SELECT import_id, lead_id FROM import_leads WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
+		`DELETE FROM imports WHERE created_at < now() - $1 * interval '1 second'
+			AND NOT EXISTS (SELECT 1 FROM import_leads l WHERE l.import_id = imports.id)`,
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())

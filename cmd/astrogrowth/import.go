@@ -46,7 +46,7 @@ func importCommand(s surroundings) *cobra.Command {
 	f.api.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.reading.mapping, "map", "", "where columns go: heading=field,… (a heading, #3 for the third column, - to leave out)")
-	flags.StringVar(&f.reading.encoding, "encoding", "", "encoding of the file, as utf-8 or windows-1252 (default: found out)")
+	flags.StringVar(&f.reading.encoding, "encoding", "", "encoding of the file: utf-8, utf-16le, utf-16be, windows-1252, iso-8859-15, macintosh (default: found out)")
 	flags.StringVar(&f.reading.delimiter, "delimiter", "", "what parts the fields: comma, semicolon, tab, bar (default: found out)")
 	flags.StringVar(&f.campaign, "campaign", "", "name of the campaign (default: the name of the file)")
 	flags.StringVar(&f.badRows, "bad-rows", "", "file for the rows that cannot be read (default: FILE.bad-rows.csv)")
@@ -109,6 +109,9 @@ func (i *importer) run(ctx context.Context, path string) error {
 		say(i.text(), "Dry run: nothing was sent.")
 		return i.finish(nil)
 	}
+	if err := i.file.format.Decided(); err != nil { // a yes to every doubt does not make it known
+		return fmt.Errorf("%s (--encoding); nothing was imported", explain(err))
+	}
 	return i.importInto(ctx, api)
 }
 
@@ -126,14 +129,14 @@ func (i *importer) inspect(ctx context.Context) error {
 		return err
 	}
 	rubric = rubric.In("en-CA")
-	t, err := i.file.scan(ctx, sinks{
-		leads: func(leads []growth.Lead) error {
+	t, err := i.file.scan(ctx, lead.Sinks{
+		Leads: func(leads []growth.Lead) error {
 			for _, l := range leads {
 				i.report.gate(lead.Gates(rubric, l))
 			}
 			return nil
 		},
-		bad: func(row lead.Row) error {
+		Bad: func(row lead.Row) error {
 			i.report.bad(row)
 			if i.flags.dryRun && i.flags.badRows != "" {
 				return i.bad.add(row)
@@ -145,7 +148,7 @@ func (i *importer) inspect(ctx context.Context) error {
 		return err
 	}
 	i.report.tallied(t, i.flags.verbose || i.flags.api.json)
-	if t.leads == 0 {
+	if t.Leads == 0 {
 		return i.noLead(t)
 	}
 	return nil
@@ -159,12 +162,12 @@ func (i *importer) closeBadRows() error {
 }
 
 // noLead says why a file with rows holds no lead.
-func (i *importer) noLead(t tally) error {
-	if t.bad == 0 {
+func (i *importer) noLead(t lead.Tally) error {
+	if t.Bad == 0 {
 		return fmt.Errorf("%s holds no rows below its first line", filepath.Base(i.file.path))
 	}
 	return fmt.Errorf("%s holds no lead that could be read: %s set aside, as %s", filepath.Base(i.file.path),
-		plural(t.bad, "row"), i.report.BadExamples[0])
+		plural(t.Bad, "row"), i.report.BadExamples[0])
 }
 
 // importInto does the second half: ask, send, follow.
@@ -241,11 +244,11 @@ func (i *importer) send(ctx context.Context, api *client, began time.Time) error
 		},
 	}
 	m := newMeter(i.err, "sent", began)
-	_, err := i.file.scan(ctx, sinks{
-		leads: func(leads []growth.Lead) error {
+	_, err := i.file.scan(ctx, lead.Sinks{
+		Leads: func(leads []growth.Lead) error {
 			return s.send(ctx, leads, func(so sent) { m.set(so.total(), i.report.Leads, "") })
 		},
-		bad: i.bad.add,
+		Bad: i.bad.add,
 	})
 	m.end()
 	i.report.sent = s.sent

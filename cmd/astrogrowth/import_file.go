@@ -8,11 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"unicode/utf8"
 
-	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/lead"
 )
 
@@ -54,42 +50,21 @@ func openLeadFile(path string, r reading) (*leadFile, error) {
 }
 
 func (l *leadFile) find(encoding lead.Encoding, delimiter rune, mapping string) error {
-	var err error
-	if l.format, _, err = lead.SniffAs(l.file, encoding, delimiter); err != nil {
-		return err
-	}
-	l.mapping = lead.Guess(l.format.Headers, l.format.Sample)
-	if mapping != "" {
-		l.mapping, err = l.mapping.Override(mapping)
-	}
+	p, err := lead.NewPlan(l.file, lead.Stated{Encoding: encoding, Delimiter: delimiter, Mapping: mapping})
+	l.format, l.mapping = p.Format, p.Mapping
 	return err
 }
 
-func (r reading) stated() (lead.Encoding, rune, error) {
-	var encoding lead.Encoding
+func (r reading) stated() (encoding lead.Encoding, delimiter rune, err error) {
 	if r.encoding != "" {
-		var err error
 		if encoding, err = lead.ParseEncoding(r.encoding); err != nil {
 			return "", 0, wrongUsage("--encoding: %s", explain(err))
 		}
 	}
-	switch strings.ToLower(r.delimiter) {
-	case "":
-		return encoding, 0, nil
-	case "comma":
-		return encoding, ',', nil
-	case "semicolon":
-		return encoding, ';', nil
-	case "tab", `\t`:
-		return encoding, '\t', nil
-	case "bar", "pipe":
-		return encoding, '|', nil
+	if delimiter, err = lead.ParseDelimiter(r.delimiter); err != nil {
+		return "", 0, wrongUsage("--delimiter %s", explain(err))
 	}
-	d, size := utf8.DecodeRuneInString(r.delimiter)
-	if size != len(r.delimiter) || strings.ContainsRune("\"\r\n", d) || d == utf8.RuneError {
-		return "", 0, wrongUsage("--delimiter %q is not one character; give one, or comma, semicolon, tab, bar", r.delimiter)
-	}
-	return encoding, d, nil
+	return encoding, delimiter, nil
 }
 
 func regularFile(path string) error {
@@ -119,81 +94,20 @@ func pathFault(path string, err error) error {
 func (l *leadFile) Close() error { return l.file.Close() }
 
 // doubts are what a person should look at before anything is written.
-func (l *leadFile) doubts() []string {
-	return slices.Concat(l.format.Doubts, l.mapping.Doubts)
-}
+func (l *leadFile) doubts() []string { return l.plan().Doubts() }
 
-// tally is what one reading of a file found.
-type tally struct {
-	rows       int // the bad ones too
-	bad        int
-	leads      int
-	duplicates []lead.Duplicate // at most 10,000
-	repeated   int              // rows that stand for a lead of an earlier row
-	folded     int              // of these, joined by folding only
-	moved      int              // rows with a value that was kept in another place than the mapping says
-	moves      []string         // the first few of them
-}
+func (l *leadFile) plan() lead.Plan { return lead.Plan{Format: l.format, Mapping: l.mapping} }
 
-// sinks take what a file holds; nil ones are left out.
-type sinks struct {
-	leads func([]growth.Lead) error
-	bad   func(lead.Row) error
-}
-
-const someLines = 5 // how many examples of a thing are shown
+const someLines = lead.SomeLines // how many examples of a thing are shown
 
 // scan reads the whole file and hands out its leads, each once, and its bad rows.
-func (l *leadFile) scan(ctx context.Context, to sinks) (tally, error) {
-	var t tally
+func (l *leadFile) scan(ctx context.Context, to lead.Sinks) (lead.Tally, error) {
 	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
-		return t, fmt.Errorf("read %s again: %w", l.path, err)
+		return lead.Tally{}, fmt.Errorf("read %s again: %w", l.path, err)
 	}
-	c := lead.NewCollector()
-	for row, err := range lead.Open(l.file, l.format, l.mapping).Rows() {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return t, fmt.Errorf("%s: %w", filepath.Base(l.path), err)
-		}
-		if err := t.take(row, c, to); err != nil {
-			return t, err
-		}
+	t, err := l.plan().Scan(ctx, l.file, to)
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", filepath.Base(l.path), err)
 	}
-	if err := to.give(c.Drain()); err != nil {
-		return t, err
-	}
-	var good int
-	good, t.leads, t.repeated, t.folded = c.Counts()
-	t.rows, t.duplicates = good+t.bad, c.Duplicates()
 	return t, nil
-}
-
-func (t *tally) take(row lead.Row, c *lead.Collector, to sinks) error {
-	if row.Bad != "" {
-		t.bad++
-		if to.bad == nil {
-			return nil
-		}
-		return to.bad(row)
-	}
-	if len(row.Warnings) > 0 {
-		t.moved++
-		if len(t.moves) < someLines {
-			t.moves = append(t.moves, fmt.Sprintf("line %d: %s", row.Line, strings.Join(row.Warnings, "; ")))
-		}
-	}
-	c.Add(row.Line, row.Lead)
-	if !c.Full() {
-		return nil
-	}
-	return to.give(c.Drain())
-}
-
-func (s sinks) give(leads []growth.Lead) error {
-	if s.leads == nil || len(leads) == 0 {
-		return nil
-	}
-	return s.leads(leads)
 }

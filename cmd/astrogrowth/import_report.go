@@ -112,10 +112,10 @@ func (r *importReport) bad(row lead.Row) {
 
 // tallied takes in what the file holds. Duplicates that only folding joins are always listed: somebody should look at
 // each of them.
-func (r *importReport) tallied(t tally, all bool) {
-	r.Rows, r.Leads, r.BadRows, r.Repeated, r.Folded, r.moved, r.moves, r.all = t.rows, t.leads, t.bad, t.repeated, t.folded, t.moved, t.moves, all
+func (r *importReport) tallied(t lead.Tally, all bool) {
+	r.Rows, r.Leads, r.BadRows, r.Repeated, r.Folded, r.moved, r.moves, r.all = t.Rows, t.Leads, t.Bad, t.Repeated, t.Folded, t.Moved, t.Moves, all
 	ordinary := 0
-	for _, d := range t.duplicates {
+	for _, d := range t.Duplicates {
 		if !d.ByFoldingOnly {
 			ordinary++
 			if !all && ordinary > someLines {

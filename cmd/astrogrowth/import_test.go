@@ -220,6 +220,18 @@ func TestImportDoesNotDecideByItself(t *testing.T) {
 	}
 }
 
+// A yes to every doubt does not name the encoding: a wrong guess would break every accent for good.
+func TestImportNeverGuessesAnEncodingThatItCannotTell(t *testing.T) {
+	t.Parallel()
+	dos := file(t, "dos.csv", "business_name;address\nCaf\x82 Un;1 rue A\nBistro Montr\x82al;2 rue B\n")
+	api := newFakeAPI(t)
+	got := runCLI(t, nil, "import", dos, "--url", api.url, "--yes")
+	if got.code != exitNothing || len(api.batches) > 0 {
+		t.Errorf("code = %d, batches %v; want a refusal", got.code, api.batches)
+	}
+	wantContains(t, "error", got.err, "the encoding cannot be told", "--encoding")
+}
+
 func TestImportAsksThePerson(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

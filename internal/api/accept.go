@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -245,18 +244,14 @@ func (a *api) putLeads(ctx context.Context, sc store.Scoped, items []item) (map[
 		if it.lead == nil {
 			continue
 		}
-		var keys []store.LeadKey
-		for _, k := range lead.Keys(*it.lead) {
-			keys = append(keys, store.LeadKey{Kind: string(k.Kind), Value: k.Value})
-		}
-		puts = append(puts, store.LeadPut{Lead: *it.lead, Keys: keys, Campaign: it.options.CampaignID})
+		puts = append(puts, store.LeadPut{Lead: *it.lead, Keys: tasks.LeadKeys(*it.lead), Campaign: it.options.CampaignID})
 		where = append(where, i)
 	}
 	out := map[int]store.SavedLead{}
 	if len(puts) == 0 {
 		return out, nil
 	}
-	saved, err := sc.PutLeads(ctx, puts, sameLead, mergeLeads)
+	saved, err := sc.PutLeads(ctx, puts, lead.Alike, lead.Update)
 	if err != nil {
 		return nil, err
 	}
@@ -264,30 +259,6 @@ func (a *api) putLeads(ctx context.Context, sc store.Scoped, items []item) (map[
 		out[i] = saved[n]
 	}
 	return out, nil
-}
-
-func sameLead(old, update growth.Lead) bool {
-	_, same := lead.Same(lead.Keys(old), lead.Keys(update))
-	return same
-}
-
-// mergeLeads lets new data win and keeps what it leaves empty. Both are plain JSON objects, so JSON does it.
-func mergeLeads(old, update growth.Lead) growth.Lead {
-	merged := old
-	b, err := json.Marshal(update)
-	if err != nil {
-		return update
-	}
-	extra := map[string]string{}
-	maps.Copy(extra, old.Extra)
-	if err := json.Unmarshal(b, &merged); err != nil {
-		return update
-	}
-	maps.Copy(extra, update.Extra)
-	if len(extra) > 0 {
-		merged.Extra = extra
-	}
-	return merged
 }
 
 type batchInput struct {

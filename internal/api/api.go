@@ -74,6 +74,8 @@ func New(cfg Config) http.Handler {
 	a.routes(h)
 	a.leads(h)
 	a.reviews(h)
+	a.leadEdits(h)
+	a.imports(h)
 	a.contents(h)
 	a.publications(h)
 	a.queues(h)

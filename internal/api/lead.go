@@ -23,9 +23,7 @@ func (a *api) leads(h huma.API) {
 
 type listLeadsInput struct {
 	PageParams
-	Campaign string `query:"campaign_id"`
-	Priority string `query:"priority" enum:"high,medium,low"`
-	Query    string `query:"q" maxLength:"200"`
+	LeadFilters
 }
 
 func (a *api) listLeads(ctx context.Context, in *listLeadsInput) (*struct{ Body List[store.SavedLead] }, error) {
@@ -33,10 +31,10 @@ func (a *api) listLeads(ctx context.Context, in *listLeadsInput) (*struct{ Body 
 	if err != nil {
 		return nil, err
 	}
-	if in.Campaign != "" && !growth.ValidID(in.Campaign) {
-		return nil, growth.InvalidField("api.listLeads", "campaign_id", "use the id of a campaign, a UUID")
+	f, err := in.filter()
+	if err != nil {
+		return nil, err
 	}
-	f := store.LeadFilter{Campaign: growth.CampaignID(in.Campaign), Priority: in.Priority, Query: in.Query}
 	leads, err := a.Store.In(who(ctx).Workspace).Leads(ctx, f, p)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type Format struct {
 	Headers   []string   // the names; "column 1"… where the file has none
 	Sample    [][]string // the first rows behind the header
 	Doubts    []string   // what a person should look at, in sentences
+	Rivals    []Encoding // encodings that read the file as well, as another text: a person has to name the right one
 	macLines  bool       // lines end in a lone CR, as on old Macs
 }
 
@@ -57,7 +58,7 @@ func sniff(head []byte, cut bool, e Encoding, delimiter rune) (Format, error) {
 	f := Format{Encoding: e, Delimiter: delimiter}
 	guessed := false
 	if e == "" {
-		f.Encoding, guessed = detectEncoding(head)
+		f.Encoding, guessed, f.Rivals = detectEncoding(head)
 	}
 	text, err := decodeSample(head, f.Encoding)
 	if err != nil {
@@ -76,6 +77,7 @@ func sniff(head []byte, cut bool, e Encoding, delimiter rune) (Format, error) {
 	}
 	f.nameColumns(rows)
 	f.doubt(text, guessed)
+	f.rivals(head)
 	return f, nil
 }
 
@@ -288,6 +290,27 @@ func (f *Format) doubt(text string, guessed bool) {
 	if ragged > 0 {
 		say("%d of the first %d rows have another number of fields than the first line; they will be set aside", ragged, len(f.Sample))
 	}
+}
+
+// rivals says how the encodings between which the file does not decide would read it.
+func (f *Format) rivals(head []byte) {
+	var readings []string
+	for _, e := range append([]Encoding{f.Encoding}, f.Rivals...) {
+		if text, err := decodeSample(head, e); err == nil && len(f.Rivals) > 0 {
+			readings = append(readings, fmt.Sprintf("%q as %s", accentedWord(text), e))
+		}
+	}
+	if len(readings) > 0 {
+		f.Doubts = append(f.Doubts, "the encoding cannot be told from the file: "+strings.Join(readings, ", ")+"; name the right one")
+	}
+}
+
+// Decided refuses a file whose encoding only a person can name: a wrong guess would break its letters for good.
+func (f Format) Decided() error {
+	if len(f.Rivals) == 0 {
+		return nil
+	}
+	return growth.InvalidField("lead.Decided", "encoding", "%s", f.Doubts[len(f.Doubts)-1])
 }
 
 // accentedWord is the first word of text with a letter outside ASCII, so that a person can judge the encoding.

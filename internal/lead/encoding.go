@@ -3,6 +3,7 @@ package lead
 import (
 	"bytes"
 	"io"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -59,7 +60,7 @@ func ParseEncoding(s string) (Encoding, error) {
 		return Windows1252, nil
 	case "iso 8859 15", "latin9":
 		return ISO885915, nil
-	case "macintosh", "mac roman", "macroman":
+	case "macintosh", "mac roman", "macroman", "x mac roman":
 		return MacRoman, nil
 	}
 	return "", growth.InvalidField("lead.ParseEncoding", "encoding",
@@ -97,27 +98,56 @@ func (b *bomReader) Read(p []byte) (int, error) {
 	return 0, err
 }
 
-// detectEncoding reads the signs in head. guessed says that other encodings were possible.
-func detectEncoding(head []byte) (e Encoding, guessed bool) {
+// detectEncoding reads the signs in head. guessed says that other encodings were possible. rivals are encodings that
+// would read the file as well, but as another text: then nobody but a person can know.
+func detectEncoding(head []byte) (e Encoding, guessed bool, rivals []Encoding) {
 	switch {
 	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
-		return UTF16LE, false
+		return UTF16LE, false, nil
 	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
-		return UTF16BE, false
+		return UTF16BE, false, nil
 	}
 	if e, ok := detectUTF16(head); ok {
-		return e, true
+		return e, true, nil
 	}
 	if utf8.Valid(trimPartialRune(head)) {
-		return UTF8, false
+		return UTF8, false, nil
 	}
-	best, bestScore := Windows1252, singleByteScore(head, Windows1252)
-	for _, e := range []Encoding{ISO885915, MacRoman} {
-		if s := singleByteScore(head, e); s > bestScore {
-			best, bestScore = e, s
+	e, rivals = detectSingleByte(head)
+	return e, true, rivals
+}
+
+// singleByte are the encodings of one byte a letter, the likeliest first.
+var singleByte = [...]Encoding{Windows1252, ISO885915, MacRoman}
+
+// detectSingleByte tells apart what has no mark by which reading gives letters that people write.
+func detectSingleByte(head []byte) (best Encoding, rivals []Encoding) {
+	var texts [len(singleByte)]string
+	var scores [len(singleByte)]int
+	first := 0
+	for i, e := range singleByte {
+		texts[i], scores[i] = readAs(head, e)
+		if scores[i] > scores[first] {
+			first = i
 		}
 	}
-	return best, true
+	legible := scores[first] >= highBytes(head) && latin(texts[first]) // half of what is no ASCII at least is usual
+	for i, e := range singleByte {
+		if i != first && texts[i] != texts[first] && (scores[i] == scores[first] || !legible) {
+			rivals = append(rivals, e)
+		}
+	}
+	return singleByte[first], rivals
+}
+
+func highBytes(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			n++
+		}
+	}
+	return n
 }
 
 // detectUTF16 knows UTF-16 without a mark by the zero bytes beside its Latin letters.
@@ -162,14 +192,33 @@ var usualLetters = func() map[rune]bool {
 	return m
 }()
 
-// singleByteScore says how much head, read as e, looks like what people write.
-func singleByteScore(head []byte, e Encoding) int {
-	text, err := e.codec().NewDecoder().Bytes(head)
-	if err != nil {
-		return -1 << 30
+// latin says that accents are the exception: the words that have letters outside ASCII have as many inside it. Other
+// alphabets, read as Western letters, are accents only.
+func latin(text string) bool {
+	plain, high := 0, 0
+	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		if utf8.RuneCountInString(w) < len(w) {
+			for _, r := range w {
+				if r >= utf8.RuneSelf {
+					high++
+				} else {
+					plain++
+				}
+			}
+		}
 	}
-	score, prev := 0, ' '
-	for _, r := range string(text) {
+	return plain >= high
+}
+
+// readAs reads head as e, and says how much that looks like what people write.
+func readAs(head []byte, e Encoding) (text string, score int) {
+	decoded, err := e.codec().NewDecoder().Bytes(head)
+	if err != nil {
+		return "", -1 << 30
+	}
+	text = string(decoded)
+	prev := ' '
+	for _, r := range text {
 		switch {
 		case r < utf8.RuneSelf:
 		case usualLetters[r] && unicode.IsUpper(r) && unicode.IsLower(prev): // "MontrÉal" is nobody's spelling
@@ -184,5 +233,5 @@ func singleByteScore(head []byte, e Encoding) int {
 		}
 		prev = r
 	}
-	return score
+	return text, score
 }

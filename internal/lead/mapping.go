@@ -299,6 +299,18 @@ func (m Mapping) Explain() []string {
 	return out
 }
 
+// Fields gives the field of each column by its heading; "-" is left out.
+func (m Mapping) Fields() map[string]string {
+	out := make(map[string]string, len(m.Columns))
+	for _, c := range m.Columns {
+		out[c.Heading] = c.Field
+		if c.Field == "" || c.Junk != "" {
+			out[c.Heading] = "-"
+		}
+	}
+	return out
+}
+
 func shorten(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
@@ -315,7 +327,7 @@ func (m Mapping) apply(fields []string) (growth.Lead, []string) {
 		if c.Field == "" || c.Index >= len(fields) {
 			continue
 		}
-		v := strings.TrimSpace(fields[c.Index])
+		v := withoutApostrophe(strings.TrimSpace(fields[c.Index]))
 		if c.Junk != "" && v == c.Junk {
 			continue
 		}

@@ -160,9 +160,28 @@ func TestMontrealInOtherEncodings(t *testing.T) {
 			if f.Encoding != tc.want {
 				t.Errorf("encoding = %s, want %s", f.Encoding, tc.want)
 			}
+			if n := closedOnes(t, got); len(got) != 666 || n != 89 {
+				t.Errorf("%d businesses, %d of them gated as closed; want 666 and 89", len(got), n)
+			}
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("other leads than from Windows-1252 (-want +got):\n%s", d)
 			}
 		})
 	}
+}
+
+// closedOnes counts the leads that the default rubric's gates turn down.
+func closedOnes(t *testing.T, leads []growth.Lead) int {
+	t.Helper()
+	rubric, err := lead.Load(lead.DefaultRubric)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, l := range leads {
+		if len(lead.Gates(rubric, l)) > 0 {
+			n++
+		}
+	}
+	return n
 }
