@@ -13,7 +13,7 @@ import (
 	"github.com/zakibelm/astrogrowth/tasks"
 )
 
-const benchConcurrency = 128
+const benchConcurrency = 256
 
 // finishLine is closed when n deliveries have been handled.
 type finishLine struct {
