@@ -2,6 +2,7 @@ package tasks_test
 
 import (
 	"context"
+	"flag"
 	"runtime"
 	"slices"
 	"testing"
@@ -34,6 +35,12 @@ func quantiles(b *testing.B, took []time.Duration, what string) {
 	}{{"p50", 0.5}, {"p99", 0.99}} {
 		b.ReportMetric(float64(took[int(q.at*float64(len(took)-1))].Microseconds())/1000, q.name+"-ms-"+what)
 	}
+}
+
+// smoke says that the benchmarks are only run to see that they run.
+func smoke() bool {
+	f := flag.Lookup("test.benchtime")
+	return f != nil && f.Value.String() == "1x"
 }
 
 // BenchmarkIdleStart measures how long a job waits for its start when nothing else is to be done, and what the waiting
@@ -80,7 +87,7 @@ func BenchmarkLoneJob(b *testing.B) {
 		return done(job)
 	})
 	subs := make([]tasks.Submission, 10_000)
-	if b.N == 1 { // a smoke run
+	if smoke() {
 		subs = subs[:200]
 	}
 	for i := range subs {
@@ -145,7 +152,7 @@ func heap() uint64 {
 func BenchmarkTableSize(b *testing.B) {
 	for name, rows := range map[string]int{"rows=1000": 1000, "rows=1000000": 1_000_000} {
 		b.Run(name, func(b *testing.B) {
-			if rows > 1000 && b.N == 1 {
+			if rows > 1000 && smoke() {
 				b.Skip("a million rows are not written for one job")
 			}
 			p := newPlant(b)
