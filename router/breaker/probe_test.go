@@ -98,6 +98,9 @@ func TestBreakerKnowsHowOftenItHasOpened(t *testing.T) {
 		within(t, "a failed probe", 5*time.Second, func() bool { return call(t, one.Set, name, name) })
 	}
 	two := joinsWith(t, rdb, "two", s, name)
+	within(t, "the last opening is known there too", 5*time.Second, func() bool {
+		return two.Status()[name].Until.Sub(one.Status()[name].Until).Abs() < 5*time.Millisecond
+	})
 	within(t, "due", 5*time.Second, func() bool { return call(t, two.Set, name, name) })
 	if d := time.Until(two.Status()[name].Until); d < time.Second {
 		t.Errorf("a process that started later opens it for %v; want about 1.6 s", d)
