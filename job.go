@@ -2,6 +2,7 @@ package growth
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -55,6 +56,15 @@ func Lane(queue string, p Priority) string {
 		return queue + ":" + string(p)
 	}
 	return queue
+}
+
+// SplitLane is the inverse of Lane.
+func SplitLane(lane string) (queue string, p Priority) {
+	queue, word, found := strings.Cut(lane, ":")
+	if !found {
+		return queue, PriorityNormal
+	}
+	return queue, Priority(word)
 }
 
 // JobState is where a job stands.

@@ -21,7 +21,7 @@ type Reload struct {
 
 // Replace puts other routes in force: walks that have begun end by the old ones. Breakers of new models appear.
 func (r *Router) Replace(routes Routes) {
-	r.cfg.Breakers.Add(routes.BreakerNames()...)
+	r.cfg.Breakers.List(routes.BreakerNames()...)
 	r.routes.Store(&routes)
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -137,5 +138,25 @@ func TestReloadDoesNotDisturbAWalk(t *testing.T) {
 	}
 	if got := ch.gets(t); got.Text != "from c" {
 		t.Errorf("answer %q; want the new route's", got.Text)
+	}
+}
+
+// The breakers of models that a reload brings are kept like those of the start, whatever names callers force.
+func TestBreakersOfNewRoutesAreKept(t *testing.T) {
+	t.Parallel()
+	ch := newChain(t)
+	routes := router.Routes{}
+	for task, r := range ch.Routes() {
+		r.Candidates = append(slices.Clone(r.Candidates), router.Candidate{Family: "new", Provider: "a", Slugs: []string{"brought-by-the-reload"}})
+		routes[task] = r
+	}
+	ch.Replace(routes)
+	for n := range 10_000 { // far more than the set remembers
+		if report, _, _ := ch.Breakers().Allow("a/made-up-" + strconv.Itoa(n)); report != nil {
+			report("", false)
+		}
+	}
+	if _, kept := ch.Breakers().Status()["a/brought-by-the-reload"]; !kept {
+		t.Error("the breaker of a model of the routes was forgotten")
 	}
 }

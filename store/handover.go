@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -133,11 +132,16 @@ type owner struct {
 	workspace growth.WorkspaceID
 }
 
+func ownerOf(lane string, ws growth.WorkspaceID) owner {
+	queue, _ := growth.SplitLane(lane)
+	return owner{queue, ws}
+}
+
 // fit leaves out what goes beyond a workspace's slots, from the lanes that go last.
 func (r rooms) fit(due []Handover) []Handover {
 	out := due[:0]
 	for _, d := range due { // in the order of the groups, which is that of the lanes
-		mine := owner{queueOf(d.Lane), d.Workspace}
+		mine := ownerOf(d.Lane, d.Workspace)
 		if r.slots[mine] > 0 {
 			r.slots[mine]--
 			out = append(out, d)
@@ -151,7 +155,7 @@ func (r rooms) fit(due []Handover) []Handover {
 func divide(loads []load, share func(lane string) Share) rooms {
 	hungry, active := map[string]int{}, map[owner]int{}
 	for _, l := range loads {
-		active[owner{queueOf(l.Lane), l.Workspace}] += l.Pending + l.Running
+		active[ownerOf(l.Lane, l.Workspace)] += l.Pending + l.Running
 		if l.Due {
 			hungry[l.Lane]++
 		}
@@ -164,7 +168,7 @@ func divide(loads []load, share func(lane string) Share) rooms {
 		}
 		sh := share(l.Lane)
 		part := max(sh.Pending/hungry[l.Lane], 1)
-		mine := owner{queueOf(l.Lane), l.Workspace}
+		mine := ownerOf(l.Lane, l.Workspace)
 		n := min(part-l.Pending, sh.Active-active[mine], sh.Unsettled-l.Unsettled)
 		if n <= 0 {
 			out.crowded = true
@@ -176,14 +180,9 @@ func divide(loads []load, share func(lane string) Share) rooms {
 	return out
 }
 
-func queueOf(lane string) string {
-	queue, _, _ := strings.Cut(lane, ":")
-	return queue
-}
-
 // laneOrder sorts a queue's lanes by priority.
 func laneOrder(lane string) int {
-	switch _, priority, _ := strings.Cut(lane, ":"); growth.Priority(priority) {
+	switch _, priority := growth.SplitLane(lane); priority {
 	case growth.PriorityHigh:
 		return 0
 	case growth.PriorityLow:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -246,15 +245,11 @@ const (
 // share is what of a lane may lie in Redis now.
 func (r *Relay) share(lane string) store.Share {
 	flowing := int(r.flow(lane).rate * pendingFor.Seconds())
-	slots := r.capacity.of(queueOf(lane))
+	queue, _ := growth.SplitLane(lane)
+	slots := r.capacity.of(queue)
 	return store.Share{
 		Pending: min(max(flowing, leastPending), mostPending), Active: slots + flowing, Unsettled: slots + flowing + unsettled,
 	}
-}
-
-func queueOf(lane string) string {
-	queue, _, _ := strings.Cut(lane, ":")
-	return queue
 }
 
 func (r *Relay) flow(lane string) *flow {

@@ -97,9 +97,6 @@ func parseZone(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// Zone is where the clock of the timetable hangs.
-func (t Timetable) Zone() *time.Location { return t.zone }
-
 // Next is the first occurrence after an instant. ok is false when there is none within five years.
 func (t Timetable) Next(after time.Time) (o Occurrence, ok bool) {
 	if t.every {
