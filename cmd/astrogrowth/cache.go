@@ -65,22 +65,7 @@ func cacheStatsCommand(s surroundings, f *apiFlags) *cobra.Command {
 		Short: "Show by day what the cache did and saved",
 		Args:  takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := f.client(s)
-			if err != nil {
-				return err
-			}
-			var raw json.RawMessage
-			if err := api.get(cmd.Context(), "/v1/analytics/cache?"+url.Values{"days": {strconv.Itoa(days)}}.Encode(), &raw); err != nil {
-				return err
-			}
-			if f.json {
-				return writeJSON(cmd.OutOrStdout(), raw)
-			}
-			var r cacheReport
-			if err := json.Unmarshal(raw, &r); err != nil {
-				return fmt.Errorf("read the cache's statistics: %w", err)
-			}
-			return writeCache(cmd.OutOrStdout(), r)
+			return show(cmd, s, f, "/v1/analytics/cache?"+url.Values{"days": {strconv.Itoa(days)}}.Encode(), writeCache)
 		},
 	}
 	cmd.Flags().IntVar(&days, "days", 7, "how many days, today included")

@@ -242,3 +242,23 @@ func (c *client) batch(ctx context.Context, jobs []batchJob) (batchResult, error
 	err := c.post(ctx, "/v1/jobs/batch?on_unchanged=skip", jobs, &out)
 	return out, err
 }
+
+// show reads something from the API and writes it for a person, or with --json as the API gave it.
+func show[T any](cmd *cobra.Command, s surroundings, f *apiFlags, path string, write func(io.Writer, T) error) error {
+	api, err := f.client(s)
+	if err != nil {
+		return err
+	}
+	var raw json.RawMessage
+	if err := api.get(cmd.Context(), path, &raw); err != nil {
+		return err
+	}
+	if f.json {
+		return writeJSON(cmd.OutOrStdout(), raw)
+	}
+	var answer T
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return write(cmd.OutOrStdout(), answer)
+}

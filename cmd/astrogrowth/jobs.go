@@ -68,29 +68,14 @@ func jobsListCommand(s surroundings, f *apiFlags) *cobra.Command {
 }
 
 func listJobs(cmd *cobra.Command, s surroundings, f *apiFlags, q url.Values) error {
-	api, err := f.client(s)
-	if err != nil {
-		return err
-	}
-	var raw json.RawMessage
-	if err := api.get(cmd.Context(), "/v1/jobs?"+q.Encode(), &raw); err != nil {
-		return err
-	}
-	if f.json {
-		return writeJSON(cmd.OutOrStdout(), raw)
-	}
-	var page jobPage
-	if err := json.Unmarshal(raw, &page); err != nil {
-		return fmt.Errorf("read the list of jobs: %w", err)
-	}
-	if len(page.Data) == 0 {
-		say(cmd.OutOrStdout(), "No jobs.")
-		return nil
-	}
-	return writeJobs(cmd.OutOrStdout(), page)
+	return show(cmd, s, f, "/v1/jobs?"+q.Encode(), writeJobs)
 }
 
 func writeJobs(out io.Writer, page jobPage) error {
+	if len(page.Data) == 0 {
+		say(out, "No jobs.")
+		return nil
+	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	say(w, "ID\tTYPE\tSTATE\tATTEMPTS\tCREATED\tNOTE")
 	for _, j := range page.Data {

@@ -76,29 +76,14 @@ func schedulesListCommand(s surroundings, f *apiFlags) *cobra.Command {
 }
 
 func listSchedules(cmd *cobra.Command, s surroundings, f *apiFlags, q url.Values) error {
-	api, err := f.client(s)
-	if err != nil {
-		return err
-	}
-	var raw json.RawMessage
-	if err := api.get(cmd.Context(), "/v1/schedules?"+q.Encode(), &raw); err != nil {
-		return err
-	}
-	if f.json {
-		return writeJSON(cmd.OutOrStdout(), raw)
-	}
-	var page schedulePage
-	if err := json.Unmarshal(raw, &page); err != nil {
-		return fmt.Errorf("read the list of schedules: %w", err)
-	}
-	if len(page.Data) == 0 {
-		say(cmd.OutOrStdout(), "No schedules.")
-		return nil
-	}
-	return writeSchedules(cmd.OutOrStdout(), page)
+	return show(cmd, s, f, "/v1/schedules?"+q.Encode(), writeSchedules)
 }
 
 func writeSchedules(out io.Writer, page schedulePage) error {
+	if len(page.Data) == 0 {
+		say(out, "No schedules.")
+		return nil
+	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	say(w, "NAME\tCRON\tZONE\tTYPE\tNEXT (UTC)\tLAST (UTC)\tNOTE")
 	for _, s := range page.Data {
