@@ -135,6 +135,7 @@ type Job struct {
 	CallbackURL string          `json:"-"`
 	TraceID     string          `json:"-"`
 	RunAt       time.Time       `json:"run_at"`
+	PostTime    *PostTime       `json:"post_time,omitempty"` // of a publish job that has one
 	CreatedAt   time.Time       `json:"created_at"`
 	UpdatedAt   time.Time       `json:"updated_at"`
 }

@@ -162,7 +162,7 @@ func (sc Scoped) ApproveContent(ctx context.Context, id growth.ContentID, hash, 
 func (sc Scoped) RejectContent(ctx context.Context, id growth.ContentID, hash, reason string) (growth.Content, error) {
 	return sc.decide(ctx, id, `
 		UPDATE contents SET status = 'rejected', approved_hash = NULL, reject_reason = $4, updated_at = now()
-		WHERE id = $1 AND workspace_id = $2 AND ($3 = '' OR hash = $3) AND status IN ('draft', 'in_review', 'approved', 'rejected')`,
+		WHERE id = $1 AND workspace_id = $2 AND ($3 = '' OR hash = $3) AND status IN ('draft', 'in_review', 'approved', 'rejected', 'scheduled')`,
 		"content.rejected", hash, reason)
 }
 
@@ -178,6 +178,9 @@ func (sc Scoped) decide(ctx context.Context, id growth.ContentID, query, event, 
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return growth.Errorf(growth.Conflict, "store.decide", "the content is %s and its hash is %s: read it again before you decide", before.Status, before.Hash)
+		}
+		if err := tx.contentPlanned(ctx, sc.ws, id, ""); err != nil {
+			return err
 		}
 		if err := tx.resumePublishing(ctx, sc.ws, id); err != nil {
 			return err
@@ -229,7 +232,7 @@ func (sc Scoped) EditContent(ctx context.Context, c growth.Content, by string) (
 			UPDATE contents SET title = $3, body = $4, hashtags = $5, hash = $6, score = $7, checks = $8, version = version + 1,
 				approved_hash = CASE WHEN hash = $6 THEN approved_hash END, approved_by = CASE WHEN hash = $6 THEN approved_by END,
 				updated_at = now(), status = CASE WHEN hash = $6 THEN status ELSE 'in_review' END
-			WHERE id = $1 AND workspace_id = $2 AND status IN ('draft', 'in_review', 'approved', 'rejected')
+			WHERE id = $1 AND workspace_id = $2 AND status IN ('draft', 'in_review', 'approved', 'rejected', 'scheduled')
 			RETURNING version`, c.ID, sc.ws, c.Title, c.Body, pq.Array(c.Hashtags), c.Hash, c.Score, checks)
 		if errors.Is(err, sql.ErrNoRows) {
 			return growth.Errorf(growth.Conflict, "store.EditContent", "content that is being published, or was, cannot be edited")

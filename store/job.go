@@ -25,6 +25,7 @@ type NewJob struct {
 	LeadID         growth.LeadID
 	TraceID        string
 	KeyID          string // the API key that asks; empty: none
+	Post           *PostWish
 }
 
 // Accepted is what became of one NewJob.
@@ -129,7 +130,13 @@ func (tx *Tx) accept(ctx context.Context, ws growth.WorkspaceID, jobs []NewJob) 
 	if err := tx.lockJobKeys(ctx, ws, jobs); err != nil {
 		return nil, err
 	}
+	if err := tx.takeSlots(ctx, ws, jobs); err != nil {
+		return nil, err
+	}
 	if err := tx.insertJobs(ctx, ws, jobs, out); err != nil {
+		return nil, err
+	}
+	if err := tx.savePostTimes(ctx, ws, jobs, out); err != nil {
 		return nil, err
 	}
 	return out, tx.claimKeys(ctx, ws, jobs, out)
@@ -302,7 +309,14 @@ func (sc Scoped) Job(ctx context.Context, id growth.JobID) (growth.Job, error) {
 		return growth.Job{}, err
 	}
 	j.Cost = costOf(j.Calls)
-	return j, nil
+	if j.Type != growth.JobLinkedInPublish {
+		return j, nil
+	}
+	t, found, err := sc.PostTime(ctx, id)
+	if found {
+		j.PostTime = &t
+	}
+	return j, err
 }
 
 // costOf sums the requests of a job; a job without a request cost nothing, and that is known.
@@ -407,6 +421,9 @@ func (tx *Tx) canceled(ctx context.Context, ws growth.WorkspaceID, id growth.Job
 	data, err := json.Marshal(map[string]any{"job_id": id})
 	if err != nil {
 		return wrap("canceled", err)
+	}
+	if err := tx.contentPlanned(ctx, ws, "", id); err != nil {
+		return err
 	}
 	if err := tx.AddEvent(ctx, ws, id, NewEvent{Type: "job.canceled", Data: data}); err != nil {
 		return err

@@ -62,6 +62,14 @@ type PublishWorker struct {
 	Spacing   time.Duration                                // least time between two posts of an account
 	PerDay    int                                          // posts of an account in 24 hours
 	Simulated bool                                         // LinkedIn is the simulator
+	Now       func() time.Time                             // nil: time.Now; what planned times are held against
+}
+
+func (w PublishWorker) clock() time.Time {
+	if w.Now == nil {
+		return time.Now()
+	}
+	return w.Now()
 }
 
 // published is the result of a publish job.
@@ -93,6 +101,9 @@ func (w PublishWorker) Work(ctx context.Context, job *Job[PublishArgs]) error {
 	case growth.PublicationRejected:
 		return growth.Errorf(growth.Conflict, "tasks.Publish", "LinkedIn refused this post: %s", p.Error)
 	case growth.PublicationReady:
+	}
+	if err := w.inTime(ctx, job, account.ID); err != nil {
+		return err
 	}
 	post, resent, err := w.Store.ClaimPublication(ctx, job.Job, job.Fence, w.Spacing, w.PerDay)
 	if growth.CodeOf(err) == growth.Throttled {

@@ -49,6 +49,7 @@ type Submission struct {
 	LeadID         growth.LeadID
 	TraceID        string
 	KeyID          string // the API key that asks; empty: none
+	Post           *store.PostWish
 }
 
 // Enqueue commits jobs; from its return on they are never lost. Then it wakes the relay, which hands them to Redis.
@@ -65,7 +66,7 @@ func (q *Queue) Enqueue(ctx context.Context, ws growth.WorkspaceID, subs ...Subm
 		}
 		jobs[i] = store.NewJob{
 			Type: s.Args.Type(), Input: input, Options: options, IdempotencyKey: s.IdempotencyKey, BodyHash: store.HashBody(s.Body),
-			UniqueKey: s.UniqueKey, LeadID: s.LeadID, TraceID: s.TraceID, KeyID: s.KeyID,
+			UniqueKey: s.UniqueKey, LeadID: s.LeadID, TraceID: s.TraceID, KeyID: s.KeyID, Post: s.Post,
 		}
 	}
 	out, err := q.store.In(ws).Accept(ctx, jobs)

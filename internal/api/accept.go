@@ -9,7 +9,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
@@ -51,7 +50,7 @@ type ContentBody struct {
 type PublishBody struct {
 	growth.JobOptions
 	tasks.PublishArgs
-	PublishAt *time.Time `json:"publish_at,omitempty" doc:"Not before this instant"`
+	tasks.PostWish
 }
 
 // item is one job of a request on its way to being accepted.
@@ -61,6 +60,7 @@ type item struct {
 	lead    *growth.Lead // to be stored first
 	leadID  growth.LeadID
 	setLead func(growth.LeadID) tasks.Args
+	post    tasks.PostWish // of a publish job
 	key     string
 	body    []byte
 }
@@ -91,13 +91,10 @@ func (b ContentBody) item() (item, error) {
 }
 
 func (b PublishBody) item() (item, error) {
-	if b.PublishAt != nil {
-		if b.RunAt != nil {
-			return item{}, growth.InvalidField("api.item", "publish_at", "give either publish_at or run_at")
-		}
-		b.RunAt = b.PublishAt
+	if b.PostWish != (tasks.PostWish{}) && b.RunAt != nil {
+		return item{}, growth.InvalidField("api.item", "publish_at", "give either run_at or a time for the post")
 	}
-	return item{args: b.PublishArgs, options: b.JobOptions}, nil
+	return item{args: b.PublishArgs, options: b.JobOptions, post: b.PostWish}, nil
 }
 
 // KeyHeader carries the idempotency key. (Exported because the framework looks into exported fields only.)
@@ -229,6 +226,9 @@ func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool)
 				}
 				s.UniqueKey = string(l.Lead.ID) + " " + fp
 			}
+		}
+		if err := a.planPost(ctx, sc, it, &s); err != nil {
+			return nil, nil, err
 		}
 		n := len(subs)
 		at[i] = &n

@@ -78,6 +78,7 @@ func New(cfg Config) http.Handler {
 	a.imports(h)
 	a.contents(h)
 	a.publications(h)
+	a.calendar(h)
 	a.queues(h)
 	a.schedules(h)
 	a.admin(h)

@@ -80,8 +80,8 @@ func (a *api) checkWork(ctx context.Context, j ScheduledJob) (scheduledWork, err
 	switch {
 	case it.key != "":
 		return scheduledWork{}, growth.InvalidField(op, "idempotency_key", "leave it out: each time makes a job of its own")
-	case it.options.RunAt != nil:
-		return scheduledWork{}, growth.InvalidField(op, "run_at", "leave run_at and publish_at out: the schedule says when")
+	case it.options.RunAt != nil, it.post != (tasks.PostWish{}):
+		return scheduledWork{}, growth.InvalidField(op, "run_at", "leave run_at, publish_at and slot out: the schedule says when")
 	case it.args.Type() == growth.JobMaintenance && !who(ctx).May(auth.ScopeAdmin):
 		return scheduledWork{}, errNotAdmin()
 	}
