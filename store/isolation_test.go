@@ -31,6 +31,7 @@ type owned struct {
 	unpriced growth.CallID
 	imported store.Import
 	erased   growth.LeadID
+	planned  growth.JobID
 }
 
 const someFile = "name,email\nA,a@example.com\n"
@@ -75,6 +76,7 @@ func furnished(t *testing.T) owned {
 	_, err = b.sc.EraseLead(b.ctx, o.erased, "us", nil)
 	b.must(err)
 	o.unpriced = b.open("0.002", growth.CallUnknown)
+	o.planned = b.plannedPost(o.account.ID)
 	return o
 }
 
@@ -287,6 +289,54 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"CreateSchedule": func(sc store.Scoped, o owned) (any, bool) {
 		s, err := sc.CreateSchedule(o.ctx, newSchedule(func(s *growth.Schedule) { s.Name = "weekly" }))
 		return err, err == nil && s.ID != o.schedule
+	},
+	"PostTime": func(sc store.Scoped, o owned) (any, bool) {
+		_, found, err := sc.PostTime(o.ctx, o.planned)
+		return nothing(found, err)
+	},
+	"PostingPlan": func(sc store.Scoped, o owned) (any, bool) {
+		p, err := sc.PostingPlan(o.ctx, o.account.ID)
+		return nothing(p.Slots, err)
+	},
+	"Calendar": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Calendar(o.ctx, time.Now().AddDate(-1, 0, 0), time.Now().AddDate(2, 0, 0), ""))
+	},
+	"DueJobs": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.DueJobs(o.ctx, time.Now().AddDate(-1, 0, 0), time.Now().AddDate(2, 0, 0)))
+	},
+	"UnitCosts":        func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.UnitCosts(o.ctx, time.Time{})) },
+	"EnabledSchedules": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.EnabledSchedules(o.ctx)) },
+	"MovedPosts": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.MovedPosts(o.ctx, time.Now().AddDate(-1, 0, 0), time.Now().AddDate(2, 0, 0)))
+	},
+	"SetPostingPlan": func(sc store.Scoped, o owned) (any, bool) {
+		p := growth.DefaultPlan(o.account.ID)
+		p.Zone = "Europe/Paris"
+		return absent(sc.SetPostingPlan(o.ctx, p))
+	},
+	"MovePost": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.MovePost(o.ctx, o.planned, store.PostWish{Time: somewhen(o.account.ID)})
+		return absent(err)
+	},
+	"MissPost": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.MissPost(o.ctx, o.planned, o.account.ID, func(growth.PostingPlan, time.Time) (growth.PostTime, bool, error) {
+			return somewhen(o.account.ID), true, nil
+		}, func(growth.PostTime) store.NewEvent { return store.NewEvent{Type: "x", Data: []byte("{}")} })
+		return err, true
+	},
+	"JudgePost": func(sc store.Scoped, o owned) (any, bool) {
+		err := sc.JudgePost(o.ctx, o.planned, o.account.ID, growth.PostHeld)
+		return err, err == nil
+	},
+	"ReleaseLate": func(sc store.Scoped, o owned) (any, bool) {
+		wait, err := sc.ReleaseLate(o.ctx, o.planned, o.account.ID, 1)
+		return err, err == nil && wait == 0
+	},
+	"Reclock": func(sc store.Scoped, o owned) (any, bool) {
+		t := somewhen(o.account.ID)
+		t.JobID = o.planned
+		err := sc.Reclock(o.ctx, t)
+		return err, err == nil
 	},
 	// What writes: it may do its own thing, and must leave the other workspace's rows as they are (checked for all).
 	"SetSettings": func(sc store.Scoped, o owned) (any, bool) {

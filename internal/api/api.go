@@ -79,6 +79,7 @@ func New(cfg Config) http.Handler {
 	a.contents(h)
 	a.publications(h)
 	a.calendar(h)
+	a.outlook(h)
 	a.queues(h)
 	a.schedules(h)
 	a.admin(h)
