@@ -150,13 +150,3 @@ type JobOptions struct {
 	Metadata    json.RawMessage `json:"metadata,omitempty"` // echoed in the job
 	CampaignID  CampaignID      `json:"campaign_id,omitempty"`
 }
-
-// Event is something that happened in a workspace, for live listeners, subscriptions and the record.
-type Event struct {
-	ID        EventID         `json:"id"`
-	Workspace WorkspaceID     `json:"-"`
-	Type      string          `json:"type"` // "job.succeeded", "lead.qualified", …
-	JobID     JobID           `json:"job_id,omitempty"`
-	Data      json.RawMessage `json:"data"`
-	At        time.Time       `json:"at"`
-}

@@ -237,6 +237,9 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		return nothing(sc.Jobs(o.ctx, store.JobFilter{LeadID: o.lead.Lead.ID}, store.Page{}))
 	},
 	"Events": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Events(o.ctx, 0, o.job, 10)) },
+	"EventsAfter": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.EventsAfter(o.ctx, growth.EventCursor{}, o.job, 10))
+	},
 	"LatestQualification": func(sc store.Scoped, o owned) (any, bool) {
 		_, ok, err := sc.LatestQualification(o.ctx, o.lead.Lead.ID, "f1")
 		return nothing(ok, err)

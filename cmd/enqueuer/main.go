@@ -36,9 +36,10 @@ func run(ctx context.Context) error {
 	}
 	chain.Warm(ctx, 2*time.Second)
 	relay := tasks.NewRelay(b.Store, b.Redis, b.Log)
-	bus := &events.Bus{}
+	bus, feed := &events.Bus{}, events.NewFeed(b.Store, b.Log)
+	bus.Tell(feed.Wake)
 	handler := api.New(api.Config{
-		Store: b.Store, Queue: tasks.NewQueue(b.Store, relay), Router: chain.Router, Cache: chain.Cache, Bus: bus, Log: b.Log,
+		Store: b.Store, Queue: tasks.NewQueue(b.Store, relay), Router: chain.Router, Cache: chain.Cache, Bus: bus, Feed: feed, Log: b.Log,
 		Budgets:      chain.Budget.Changed,
 		ResetBreaker: func(ctx context.Context, name string) error { return chain.Router.Breakers().Reset(ctx, b.Redis, name) },
 		Currency:     b.Config.Currency, Rate: b.Rate(), Seal: b.Keyring.Seal, LinkedIn: b.LinkedIn(), RequireKeys: b.Config.KeysRequired(),
@@ -50,6 +51,7 @@ func run(ctx context.Context) error {
 	wg.Go(func() { chain.Run(beside) })
 	wg.Go(func() { relay.Run(beside) })
 	wg.Go(func() { bus.Run(beside, b.Redis) })
+	wg.Go(func() { feed.Run(beside) })
 	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
 	wg.Go(func() { scheduler.Run(beside) })
 	err = serve(ctx, b, handler)

@@ -46,6 +46,9 @@ func run(ctx context.Context) error {
 	wg.Go(func() { b.Bookkeeper().Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
 	chain.Warm(ctx, 5*time.Second)
+	if err := b.Store.Reorder(ctx); err != nil {
+		return err
+	}
 	if moved, err := tasks.ReclockPosts(ctx, b.Store); err != nil || moved > 0 {
 		b.Log.Info().Err(err).Int("moved", moved).Msg("planned posts held against the rules of their zones")
 	}

@@ -40,6 +40,7 @@ type Config struct {
 	ResetBreaker func(ctx context.Context, name string) error           // in every process; an empty name is every breaker
 	Budgets      func(ctx context.Context, ws growth.WorkspaceID) error // tells every process that a workspace's budgets have changed
 	Bus          *events.Bus
+	Feed         *events.Feed // nil: nobody can listen
 	Log          zerolog.Logger
 	Currency     string
 	Rate         func(context.Context) (decimal.Decimal, error) // units of Currency for one US dollar
@@ -70,6 +71,7 @@ func New(cfg Config) http.Handler {
 	h := humago.New(mux, humaConfig(cfg))
 	h.UseMiddleware(a.authenticate)
 	a.jobs(h)
+	a.events(h)
 	a.llm(h)
 	a.routes(h)
 	a.leads(h)

@@ -37,7 +37,11 @@ func Publish(ctx context.Context, rdb redis.UniversalClient, n Notice) error {
 type Bus struct {
 	mu        sync.Mutex
 	listeners map[chan Notice]filter
+	tell      func()
 }
+
+// Tell names a function that is called at each notice of any workspace. It must not block, and is set before Run.
+func (b *Bus) Tell(f func()) { b.tell = f }
 
 type filter struct {
 	ws  growth.WorkspaceID
@@ -77,6 +81,9 @@ func (b *Bus) Run(ctx context.Context, rdb redis.UniversalClient) {
 			var n Notice
 			if json.Unmarshal([]byte(m.Payload), &n) == nil {
 				b.spread(n)
+			}
+			if b.tell != nil {
+				b.tell()
 			}
 		}
 	}

@@ -1,0 +1,43 @@
+package growth
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Event is something that happened in a workspace, for live listeners, subscriptions and the record.
+type Event struct {
+	ID        EventID         `json:"-"`
+	Cursor    EventCursor     `json:"-"` // its place in the order of events; its text is the id that clients see
+	Workspace WorkspaceID     `json:"-"`
+	Type      string          `json:"type"` // "job.succeeded", "lead.qualified", …
+	JobID     JobID           `json:"job_id,omitempty"`
+	Data      json.RawMessage `json:"data"`
+	At        time.Time       `json:"at"`
+}
+
+// EventCursor is a place in the order of events: behind the event that it is of. The zero value lies before them all.
+type EventCursor struct {
+	Tx int64 // the transaction that wrote the event
+	ID EventID
+}
+
+// String is the cursor as a client keeps it, "tx-id".
+func (c EventCursor) String() string { return fmt.Sprintf("%d-%d", c.Tx, c.ID) }
+
+// After says whether c lies behind o.
+func (c EventCursor) After(o EventCursor) bool { return c.Tx > o.Tx || c.Tx == o.Tx && c.ID > o.ID }
+
+// ParseEventCursor reads what String wrote.
+func ParseEventCursor(s string) (EventCursor, error) {
+	tx, id, found := strings.Cut(s, "-")
+	t, errT := strconv.ParseInt(tx, 10, 64)
+	n, errN := strconv.ParseInt(id, 10, 64)
+	if !found || errT != nil || errN != nil || t < 0 || n < 0 {
+		return EventCursor{}, InvalidField("growth.ParseEventCursor", "Last-Event-ID", "use the id of an event, such as 7341-88")
+	}
+	return EventCursor{Tx: t, ID: EventID(n)}, nil
+}
