@@ -1,6 +1,7 @@
 package growth
 
 import (
+	"slices"
 	"time"
 )
 
@@ -31,10 +32,62 @@ type Lead struct {
 
 // Consent says on what ground a lead may be contacted.
 type Consent struct {
-	Basis     string     `json:"basis,omitempty"`
-	Source    string     `json:"source,omitempty"`
-	At        *time.Time `json:"at,omitempty"`
-	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Basis       string     `json:"basis,omitempty" doc:"consent, express, implied; or what needs no consent: contract, legal_obligation, vital_interests, public_task, legitimate_interests. Default: consent"`
+	Source      string     `json:"source,omitempty" doc:"Where it was given"`
+	At          *time.Time `json:"at,omitempty"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty" doc:"From then on a lead whose basis is a consent is neither scored nor written for"`
+	WithdrawnAt *time.Time `json:"withdrawn_at,omitempty" doc:"From then on the lead is neither scored nor written for, whatever the basis"`
+}
+
+// ConsentBases lists the bases that are a consent, which can end.
+func ConsentBases() []string { return []string{"consent", "express", "implied"} }
+
+// OtherBases lists the bases on which a lead may be contacted without its consent.
+func OtherBases() []string {
+	return []string{"contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"}
+}
+
+// ConsentState is where a lead's consent stands.
+type ConsentState string
+
+// The states of a consent. The last two bar the lead.
+const (
+	ConsentNone      ConsentState = "none" // nothing is known of it
+	ConsentValid     ConsentState = "valid"
+	ConsentExpired   ConsentState = "expired"
+	ConsentWithdrawn ConsentState = "withdrawn"
+)
+
+// State is where the consent stands at an instant. A basis that is not known counts as a consent: what is unclear ends.
+func (c *Consent) State(now time.Time) ConsentState {
+	switch {
+	case c == nil:
+		return ConsentNone
+	case c.WithdrawnAt != nil && !c.WithdrawnAt.After(now):
+		return ConsentWithdrawn
+	case c.ExpiresAt != nil && !c.ExpiresAt.After(now) && !slices.Contains(OtherBases(), c.Basis):
+		return ConsentExpired
+	}
+	return ConsentValid
+}
+
+// Barred is a Forbidden error that names the consent at fault when it has ended at that instant.
+func (l Lead) Barred(now time.Time) error {
+	const op = "growth.Barred"
+	switch l.Consent.State(now) {
+	case ConsentWithdrawn:
+		return &Error{
+			Code: Forbidden, Op: op, Field: "lead.consent.withdrawn_at",
+			Message: "the lead withdrew its consent on " + l.Consent.WithdrawnAt.UTC().Format(time.DateOnly) + "; it is neither scored nor written for",
+		}
+	case ConsentExpired:
+		return &Error{
+			Code: Forbidden, Op: op, Field: "lead.consent.expires_at",
+			Message: "the lead's consent ended on " + l.Consent.ExpiresAt.UTC().Format(time.DateOnly) + "; give a new one with a later expires_at, or another basis",
+		}
+	case ConsentNone, ConsentValid:
+	}
+	return nil
 }
 
 // ScoredBy says who did the reading behind a score.

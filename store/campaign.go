@@ -13,10 +13,26 @@ import (
 
 // Campaign is a named batch of work.
 type Campaign struct {
-	ID        growth.CampaignID `db:"id" json:"id"`
-	Number    int64             `db:"number" json:"number"`
-	Name      string            `db:"name" json:"name"`
-	CreatedAt time.Time         `db:"created_at" json:"created_at"`
+	ID          growth.CampaignID `db:"id" json:"id"`
+	Number      int64             `db:"number" json:"number"`
+	Name        string            `db:"name" json:"name"`
+	Status      string            `db:"status" json:"status" enum:"open,closed" doc:"closed: it takes no more jobs"`
+	CompletedAt *time.Time        `db:"completed_at" json:"completed_at" doc:"When all its jobs had ended, for the first time since it was opened"`
+	ClosedAt    *time.Time        `db:"closed_at" json:"closed_at"`
+	CreatedAt   time.Time         `db:"created_at" json:"created_at"`
+	UpdatedAt   time.Time         `db:"updated_at" json:"updated_at"`
+}
+
+const campaignColumns = `id, number, name, status, completed_at, closed_at, created_at, updated_at`
+
+func (c Campaign) inUTC() Campaign {
+	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC(), c.UpdatedAt.UTC()
+	for _, t := range []*time.Time{c.CompletedAt, c.ClosedAt} {
+		if t != nil {
+			*t = t.UTC()
+		}
+	}
+	return c
 }
 
 // EnsureCampaign returns the campaign with this name and makes it when there is none.
@@ -25,16 +41,19 @@ func (sc Scoped) EnsureCampaign(ctx context.Context, name string) (Campaign, err
 	err := sc.s.db.GetContext(ctx, &c, `
 		INSERT INTO campaigns (id, workspace_id, name) VALUES ($1, $2, $3)
 		ON CONFLICT (workspace_id, name) DO UPDATE SET name = excluded.name
-		RETURNING id, number, name, created_at`, growth.NewID(), sc.ws, name)
-	return c, wrap("ensure campaign", err)
+		RETURNING `+campaignColumns, growth.NewID(), sc.ws, name)
+	return c.inUTC(), wrap("ensure campaign", err)
 }
 
 // Campaigns lists the workspace's campaigns, newest first.
 func (sc Scoped) Campaigns(ctx context.Context, p Page) ([]Campaign, error) {
 	out := []Campaign{}
 	err := sc.s.db.SelectContext(ctx, &out, `
-		SELECT id, number, name, created_at FROM campaigns WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
+		SELECT `+campaignColumns+` FROM campaigns WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
 		sc.ws, p.before(), p.limit())
+	for i := range out {
+		out[i] = out[i].inUTC()
+	}
 	return out, wrap("campaigns", err)
 }
 
@@ -42,11 +61,11 @@ func (sc Scoped) Campaigns(ctx context.Context, p Page) ([]Campaign, error) {
 func (sc Scoped) CampaignByRef(ctx context.Context, ref string) (Campaign, error) {
 	var c Campaign
 	err := sc.s.db.GetContext(ctx, &c, `
-		SELECT id, number, name, created_at FROM campaigns WHERE workspace_id = $1 AND (id::text = $2 OR number::text = $2)`, sc.ws, ref)
+		SELECT `+campaignColumns+` FROM campaigns WHERE workspace_id = $1 AND (id::text = $2 OR number::text = $2)`, sc.ws, ref)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, growth.Errorf(growth.NotFound, "store.CampaignByRef", "there is no such campaign in this workspace")
 	}
-	return c, wrap("campaign", err)
+	return c.inUTC(), wrap("campaign", err)
 }
 
 // Progress is how far a campaign's jobs are. CostUSD is without the calls whose cost is unknown.

@@ -133,6 +133,9 @@ func (tx *Tx) accept(ctx context.Context, ws growth.WorkspaceID, jobs []NewJob) 
 	if err := tx.takeSlots(ctx, ws, jobs); err != nil {
 		return nil, err
 	}
+	if err := tx.refuseClosed(ctx, ws, jobs); err != nil {
+		return nil, err
+	}
 	if err := tx.insertJobs(ctx, ws, jobs, out); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/content"
@@ -159,7 +160,10 @@ func (w ContentWorker) load(ctx context.Context, job *Job[ContentArgs]) (*writin
 	if err != nil {
 		return nil, err
 	}
-	rubric, err := lead.Load(ws.Settings.Rubric)
+	if err := saved.Lead.Barred(time.Now()); err != nil {
+		return nil, err
+	}
+	rubric, err := RubricOf(ctx, sc, ws.Settings.Rubric)
 	if err != nil {
 		return nil, err
 	}

@@ -244,7 +244,7 @@ func (im Importer) Run(ctx context.Context, ws growth.WorkspaceID, id growth.Imp
 	if err != nil {
 		return i, err
 	}
-	rubric, err := lead.Load(w.Settings.Rubric)
+	rubric, err := RubricOf(ctx, sc, w.Settings.Rubric)
 	if err != nil {
 		return i, err
 	}
@@ -323,6 +323,9 @@ func (r *importRun) take(ctx context.Context, ls []growth.Lead) error {
 		args := QualifyArgs{LeadID: s.Lead.ID}
 		if s.Refused {
 			step.Refused++
+			continue
+		}
+		if s.Lead.Barred(time.Now()) != nil { // stored, and not scored: its consent has ended
 			continue
 		}
 		fp := lead.Fingerprint(s.Lead, r.rubric, r.ws.Settings.ICP)

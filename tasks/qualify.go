@@ -38,10 +38,13 @@ func (a QualifyArgs) Validate() error {
 	if len(a.ICP) > 8000 {
 		return growth.InvalidField(op, "icp", "use at most 8000 bytes")
 	}
-	if a.Rubric != "" {
+	if a.Rubric != "" && BuiltInRubric(a.Rubric) {
 		if _, err := lead.Load(a.Rubric); err != nil {
 			return err
 		}
+	}
+	if err := validRubric(op, a.Rubric); err != nil {
+		return err
 	}
 	return validLanguage(op, a.Language)
 }
@@ -116,6 +119,9 @@ func (w QualifyWorker) load(ctx context.Context, job *Job[QualifyArgs]) (scoring
 	if err != nil {
 		return scoring{}, err
 	}
+	if err := saved.Lead.Barred(time.Now()); err != nil {
+		return scoring{}, err
+	}
 	ws, err := sc.Workspace(ctx)
 	if err != nil {
 		return scoring{}, err
@@ -128,22 +134,13 @@ func (w QualifyWorker) load(ctx context.Context, job *Job[QualifyArgs]) (scoring
 		lead: saved.Lead, icp: first(job.Args.ICP, ws.Settings.ICP), language: first(job.Args.Language, ws.Settings.Language, "fr-CA"),
 		privacy: ws.Settings.Privacy, secret: secret,
 	}
-	rubric, err := lead.Load(first(job.Args.Rubric, ws.Settings.Rubric))
+	rubric, err := RubricOf(ctx, sc, first(job.Args.Rubric, ws.Settings.Rubric))
 	if err != nil {
 		return scoring{}, err
 	}
 	s.rubric = rubric.In(s.language)
 	s.fingerprint = lead.Fingerprint(s.lead, s.rubric, s.icp)
 	return s, nil
-}
-
-// Fingerprint is the digest of what a lead's score would rest on if it were qualified with these arguments now.
-func Fingerprint(l growth.Lead, a QualifyArgs, settings growth.WorkspaceSettings) (string, error) {
-	rubric, err := lead.Load(first(a.Rubric, settings.Rubric))
-	if err != nil {
-		return "", err
-	}
-	return lead.Fingerprint(l, rubric.In(first(a.Language, settings.Language, "fr-CA")), first(a.ICP, settings.ICP)), nil
 }
 
 // extracted is what the step "extract" keeps.

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/store"
@@ -10,6 +11,7 @@ import (
 // Rescore says which leads shall be scored again, and by what.
 type Rescore struct {
 	Args     QualifyArgs       // without a lead
+	Rules    bool              // also leads that the rules scored because no model could be had
 	Campaign growth.CampaignID // empty: every lead of the workspace
 	Limit    int               // how many leads are looked at, at most 10,000; 0: 1,000
 	Cursor   string            // Rescored.NextCursor of the call before
@@ -22,6 +24,7 @@ type Rescored struct {
 	Looked     int     `json:"looked_at" doc:"Leads, with and without a score"`
 	Unscored   int     `json:"unscored" doc:"They were never scored; no job was made"`
 	Unchanged  int     `json:"unchanged" doc:"Their score would rest on the same; no job was made"`
+	Barred     int     `json:"barred" doc:"Their consent has ended; no job was made"`
 	Enqueued   int     `json:"enqueued"`
 	Waiting    int     `json:"waiting" doc:"Such a job was under way already"`
 	NextCursor *string `json:"next_cursor" doc:"null when every lead was looked at"`
@@ -46,6 +49,10 @@ func (q *Queue) Rescore(ctx context.Context, ws growth.WorkspaceID, r Rescore) (
 	if err != nil {
 		return Rescored{}, err
 	}
+	rubrics := NewRubrics(sc)
+	if _, err := rubrics.Of(ctx, first(r.Args.Rubric, w.Settings.Rubric)); err != nil {
+		return Rescored{}, err
+	}
 	if r.Limit <= 0 {
 		r.Limit = 1000
 	}
@@ -57,7 +64,7 @@ func (q *Queue) Rescore(ctx context.Context, ws growth.WorkspaceID, r Rescore) (
 		if err != nil {
 			return out, err
 		}
-		if err := q.rescore(ctx, ws, w.Settings, r, leads, &out); err != nil {
+		if err := q.rescore(ctx, rescoring{Rescore: r, ws: ws, settings: w.Settings, rubrics: rubrics}, leads, &out); err != nil {
 			return out, err
 		}
 		if len(leads) < page.Limit {
@@ -71,8 +78,20 @@ func (q *Queue) Rescore(ctx context.Context, ws growth.WorkspaceID, r Rescore) (
 	}
 }
 
+// rescoring is a Rescore with what the workspace says about it.
+type rescoring struct {
+	Rescore
+	ws       growth.WorkspaceID
+	settings growth.WorkspaceSettings
+	rubrics  *Rubrics
+}
+
 // rescore makes the jobs for one page.
-func (q *Queue) rescore(ctx context.Context, ws growth.WorkspaceID, settings growth.WorkspaceSettings, r Rescore, leads []store.SavedLead, out *Rescored) error {
+func (q *Queue) rescore(ctx context.Context, r rescoring, leads []store.SavedLead, out *Rescored) error {
+	byRules, err := q.byRules(ctx, r, leads)
+	if err != nil {
+		return err
+	}
 	var subs []Submission
 	for _, l := range leads {
 		out.Looked++
@@ -80,13 +99,17 @@ func (q *Queue) rescore(ctx context.Context, ws growth.WorkspaceID, settings gro
 			out.Unscored++
 			continue
 		}
+		if l.Lead.Barred(time.Now()) != nil {
+			out.Barred++
+			continue
+		}
 		args := r.Args
 		args.LeadID = l.Lead.ID
-		fp, err := Fingerprint(l.Lead, args, settings)
+		fp, err := r.rubrics.Fingerprint(ctx, l.Lead, args, r.settings)
 		if err != nil {
 			return err
 		}
-		if fp == l.Fingerprint {
+		if fp == l.Fingerprint && !byRules[l.Lead.ID] {
 			out.Unchanged++
 			continue
 		}
@@ -101,7 +124,7 @@ func (q *Queue) rescore(ctx context.Context, ws growth.WorkspaceID, settings gro
 	if len(subs) == 0 {
 		return nil
 	}
-	accepted, err := q.Enqueue(ctx, ws, subs...)
+	accepted, err := q.Enqueue(ctx, r.ws, subs...)
 	for _, a := range accepted {
 		if a.Existing {
 			out.Waiting++
@@ -111,3 +134,19 @@ func (q *Queue) rescore(ctx context.Context, ws growth.WorkspaceID, settings gro
 	}
 	return err
 }
+
+// byRules finds those leads whose score was made without a model though no gate turned them down.
+func (q *Queue) byRules(ctx context.Context, r rescoring, leads []store.SavedLead) (map[growth.LeadID]bool, error) {
+	if !r.Rules {
+		return nil, nil
+	}
+	ids := make([]growth.LeadID, len(leads))
+	for i, l := range leads {
+		ids[i] = l.Lead.ID
+	}
+	return q.store.In(r.ws).ScoredByRules(ctx, ids, maxRuleScores)
+}
+
+// maxRuleScores is how often the rules may score one and the same state of a lead: one that every model turns down is
+// not asked about for ever.
+const maxRuleScores = 3

@@ -24,7 +24,7 @@ type QualificationBody struct {
 	Lead     *growth.Lead  `json:"lead,omitempty" doc:"The lead itself; a lead that is known already is recognised"`
 	LeadID   growth.LeadID `json:"lead_id,omitempty" doc:"Or the id of a lead that is stored"`
 	ICP      string        `json:"icp,omitempty" doc:"Ideal customer profile; default: the workspace's"`
-	Rubric   string        `json:"rubric,omitempty" doc:"local-business or b2b; default: the workspace's"`
+	Rubric   string        `json:"rubric,omitempty" doc:"name, or name@version, of a rubric of /v1/rubrics; default: the workspace's" example:"local-business"`
 	Language string        `json:"language,omitempty" example:"fr-CA"`
 }
 
@@ -194,6 +194,12 @@ func (a *api) check(ctx context.Context, it item) error {
 // score would rest on the same as its present one is left out: its place in the answer holds nil.
 func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool) ([]tasks.Submission, []*int, error) {
 	sc := a.Store.In(who(ctx).Workspace)
+	rubrics := tasks.NewRubrics(sc)
+	for _, it := range items {
+		if err := admissible(ctx, rubrics, it); err != nil {
+			return nil, nil, err
+		}
+	}
 	saved, err := a.putLeads(ctx, sc, items)
 	if err != nil {
 		return nil, nil, err
@@ -206,8 +212,12 @@ func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool)
 		if it.leadID == "" {
 			continue
 		}
-		if _, err := sc.Lead(ctx, it.leadID); err != nil {
+		known, err := sc.Lead(ctx, it.leadID)
+		if err != nil {
 			return nil, nil, growth.InvalidField("api.submissions", "lead_id", "there is no such lead in this workspace")
+		}
+		if err := known.Lead.Barred(time.Now()); err != nil {
+			return nil, nil, err
 		}
 	}
 	subs, at := make([]tasks.Submission, 0, len(items)), make([]*int, len(items))
@@ -215,9 +225,12 @@ func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool)
 	for i, it := range items {
 		s := tasks.Submission{Args: it.args, Options: it.options, IdempotencyKey: it.key, Body: it.body, LeadID: it.leadID, TraceID: trace, KeyID: who(ctx).KeyID}
 		if l, ok := saved[i]; ok {
+			if err := l.Lead.Barred(time.Now()); err != nil { // of the lead as it was known before
+				return nil, nil, err
+			}
 			s.LeadID, s.Args = l.Lead.ID, it.setLead(l.Lead.ID)
 			if q, isScore := s.Args.(tasks.QualifyArgs); isScore && skipUnchanged {
-				fp, err := tasks.Fingerprint(l.Lead, q, ws.Settings)
+				fp, err := rubrics.Fingerprint(ctx, l.Lead, q, ws.Settings)
 				if err != nil {
 					return nil, nil, err
 				}
@@ -235,6 +248,20 @@ func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool)
 		subs = append(subs, s)
 	}
 	return subs, at, nil
+}
+
+// admissible refuses, before anything is stored, what only the workspace can tell to be wrong: a rubric that is none, and
+// a lead that comes with a consent that has ended.
+func admissible(ctx context.Context, rubrics *tasks.Rubrics, it item) error {
+	if q, ok := it.args.(tasks.QualifyArgs); ok && q.Rubric != "" {
+		if _, err := rubrics.Of(ctx, q.Rubric); err != nil {
+			return err
+		}
+	}
+	if it.lead != nil {
+		return it.lead.Barred(time.Now())
+	}
+	return nil
 }
 
 func (a *api) putLeads(ctx context.Context, sc store.Scoped, items []item) (map[int]store.SavedLead, error) {

@@ -11,6 +11,7 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
 	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 func (a *api) admin(h huma.API) {
@@ -53,6 +54,9 @@ func (a *api) putSettings(ctx context.Context, in *settingsInput) (*struct{ Body
 		return nil, growth.InvalidField("api.putSettings", "body.privacy_class", "use standard, zero_retention or local_only")
 	}
 	sc := a.Store.In(who(ctx).Workspace)
+	if _, err := tasks.RubricOf(ctx, sc, in.Body.Rubric); err != nil {
+		return nil, err
+	}
 	if err := sc.SetSettings(ctx, in.Body); err != nil {
 		return nil, err
 	}

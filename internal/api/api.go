@@ -77,6 +77,7 @@ func New(cfg Config) http.Handler {
 	a.leads(h)
 	a.reviews(h)
 	a.leadEdits(h)
+	a.rubrics(h)
 	a.imports(h)
 	a.contents(h)
 	a.publications(h)

@@ -175,7 +175,7 @@ func (a *api) checkOverride(ctx context.Context, in *overrideInput, r *store.Rev
 	if err != nil {
 		return err
 	}
-	rubric, err := lead.Load(ws.Settings.Rubric)
+	rubric, err := tasks.RubricOf(ctx, a.Store.In(who(ctx).Workspace), ws.Settings.Rubric)
 	if err != nil {
 		return err
 	}

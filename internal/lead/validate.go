@@ -3,6 +3,7 @@ package lead
 import (
 	"math"
 	"net/mail"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -124,8 +125,15 @@ func checkConsent(l *growth.Lead) error {
 	if err := checkText("lead.consent.source", c.Source, maxField); err != nil {
 		return err
 	}
+	if c.Basis != "" && !slices.Contains(growth.ConsentBases(), c.Basis) && !slices.Contains(growth.OtherBases(), c.Basis) {
+		return growth.InvalidField(opValidate, "lead.consent.basis", "use one of %s, %s",
+			strings.Join(growth.ConsentBases(), ", "), strings.Join(growth.OtherBases(), ", "))
+	}
 	if c.At != nil && c.ExpiresAt != nil && c.ExpiresAt.Before(*c.At) {
 		return growth.InvalidField(opValidate, "lead.consent.expires_at", "must not lie before consent.at")
+	}
+	if c.At != nil && c.WithdrawnAt != nil && c.WithdrawnAt.Before(*c.At) {
+		return growth.InvalidField(opValidate, "lead.consent.withdrawn_at", "must not lie before consent.at")
 	}
 	return nil
 }

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+
+	"github.com/lib/pq"
+
+	growth "github.com/zakibelm/astrogrowth"
+)
+
+// ScoredByRules finds those of the leads whose newest score was made without a model, though no gate turned them down,
+// and fewer than most times for what it rests on.
+func (sc Scoped) ScoredByRules(ctx context.Context, leads []growth.LeadID, most int) (map[growth.LeadID]bool, error) {
+	ids := make([]string, len(leads))
+	for i, id := range leads {
+		ids[i] = string(id)
+	}
+	var found []growth.LeadID
+	if err := sc.s.db.SelectContext(ctx, &found, `
+		SELECT l.id FROM leads l, LATERAL (
+			SELECT q.fingerprint, q.result FROM qualifications q WHERE q.lead_id = l.id ORDER BY q.created_at DESC LIMIT 1) AS newest
+		WHERE l.workspace_id = $1 AND l.id = ANY($2::uuid[]) AND newest.result ->> 'scored_by' = 'rules'
+		  AND jsonb_array_length(coalesce(nullif(newest.result -> 'disqualifiers', 'null'), '[]')) = 0
+		  AND (SELECT count(*) FROM qualifications q WHERE q.lead_id = l.id AND q.fingerprint = newest.fingerprint) < $3`,
+		sc.ws, pq.Array(ids), most); err != nil {
+		return nil, wrap("scored by rules", err)
+	}
+	out := make(map[growth.LeadID]bool, len(found))
+	for _, id := range found {
+		out[id] = true
+	}
+	return out, nil
+}
