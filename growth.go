@@ -52,12 +52,19 @@ type Workspace struct {
 
 // WorkspaceSettings are what a workspace's jobs use when their own input is silent. The zero value is valid.
 type WorkspaceSettings struct {
-	ICP      string       `json:"icp,omitempty"`      // ideal customer profile, plain text
-	Rubric   string       `json:"rubric,omitempty"`   // name of a built-in rubric; empty: "local-business"
-	Language string       `json:"language,omitempty"` // BCP 47; empty: "fr-CA"
-	Privacy  PrivacyClass `json:"privacy_class,omitempty"`
-	Brand    *Brand       `json:"brand,omitempty"`
-	Reviewer string       `json:"reviewer,omitempty"` // who answers people that contest a score, and how to reach them
+	ICP      string        `json:"icp,omitempty"`      // ideal customer profile, plain text
+	Rubric   string        `json:"rubric,omitempty"`   // name of a built-in rubric; empty: "local-business"
+	Language string        `json:"language,omitempty"` // BCP 47; empty: "fr-CA"
+	Privacy  PrivacyClass  `json:"privacy_class,omitempty"`
+	Brand    *Brand        `json:"brand,omitempty"`
+	Retain   LeadRetention `json:"lead_retention,omitzero"`
+	Reviewer string        `json:"reviewer,omitempty"` // who answers people that contest a score, and how to reach them
+}
+
+// LeadRetention says for how long a workspace keeps leads; the zero value: until somebody erases them.
+type LeadRetention struct {
+	IdleDays         int `json:"idle_days,omitempty" minimum:"0" maximum:"36500" doc:"A lead to which nothing happened for so many days is erased; 0: never"`
+	AfterConsentDays int `json:"after_consent_days,omitempty" minimum:"0" maximum:"36500" doc:"A lead whose consent ended so many days ago is erased; 0: never"`
 }
 
 // PrivacyClass binds every call of a workspace, fallbacks too. The zero value is PrivacyStandard.

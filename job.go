@@ -16,12 +16,13 @@ const (
 	JobLinkedInPublish   JobType = "linkedin-publish"
 	JobCallback          JobType = "callback"
 	JobMaintenance       JobType = "maintenance"
+	JobLeadAgreement     JobType = "lead-agreement" // models read a golden set
 )
 
 // Queue returns the name of the type's queue, without a lane.
 func (t JobType) Queue() string {
 	switch t {
-	case JobLeadQualification:
+	case JobLeadQualification, JobLeadAgreement:
 		return "qualification"
 	case JobContentGeneration:
 		return "content"

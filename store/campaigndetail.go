@@ -224,3 +224,21 @@ func (s *Store) CompleteCampaigns(ctx context.Context, quiet time.Duration) ([]C
 	})
 	return done, err
 }
+
+// ClosedCampaigns says which of the campaigns take no more jobs.
+func (sc Scoped) ClosedCampaigns(ctx context.Context, ids []growth.CampaignID) (map[growth.CampaignID]bool, error) {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = string(id)
+	}
+	var closed []growth.CampaignID
+	if err := sc.s.db.SelectContext(ctx, &closed, `
+		SELECT id FROM campaigns WHERE workspace_id = $1 AND id = ANY($2::uuid[]) AND status = 'closed'`, sc.ws, pq.Array(names)); err != nil {
+		return nil, wrap("closed campaigns", err)
+	}
+	out := make(map[growth.CampaignID]bool, len(closed))
+	for _, id := range closed {
+		out[id] = true
+	}
+	return out, nil
+}

@@ -18,6 +18,14 @@ type Erasure struct {
 	Counts   ErasedCounts     `json:"counts"`
 	CacheAt  *time.Time       `json:"cache_at" doc:"When the cache had forgotten it; null: not yet, ask again"`
 	ErasedAt time.Time        `json:"erased_at"`
+	Lifted   *Lift            `json:"lifted" doc:"null: the lead is not taken in again"`
+}
+
+// Lift says who let an erased lead be taken in again, and why.
+type Lift struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
 }
 
 // ErasedCounts says how many rows of each kind went with a lead.
@@ -29,6 +37,7 @@ type ErasedCounts struct {
 	Feedback       int `json:"feedback"`
 	Contents       int `json:"contents" doc:"Texts that named the lead and that nobody had published"`
 	Detached       int `json:"contents_detached" doc:"Texts that no longer say for whom they were made"`
+	Golden         int `json:"golden_leads,omitempty" doc:"Of golden sets"`
 	Files          int `json:"files" doc:"Uploaded files that held the lead"`
 }
 
@@ -39,10 +48,19 @@ type erasureRow struct {
 	Counts  []byte           `db:"counts"`
 	CacheAt *time.Time       `db:"cache_at"`
 	At      time.Time        `db:"created_at"`
+
+	LiftedAt   *time.Time `db:"lifted_at"`
+	LiftedBy   string     `db:"lifted_by"`
+	LiftReason string     `db:"lift_reason"`
 }
+
+const erasureColumns = `id, lead_id, asked_by, counts, cache_at, created_at, lifted_at, lifted_by, lift_reason`
 
 func (r erasureRow) erasure() (Erasure, error) {
 	e := Erasure{ID: r.ID, LeadID: r.LeadID, AskedBy: r.AskedBy, CacheAt: r.CacheAt, ErasedAt: r.At.UTC()}
+	if r.LiftedAt != nil {
+		e.Lifted = &Lift{At: r.LiftedAt.UTC(), By: r.LiftedBy, Reason: r.LiftReason}
+	}
 	return e, wrap("read erasure", json.Unmarshal(r.Counts, &e.Counts))
 }
 
@@ -85,7 +103,7 @@ func (sc Scoped) EraseLead(ctx context.Context, id growth.LeadID, askedBy string
 func (sc Scoped) Erasure(ctx context.Context, id growth.LeadID) (Erasure, error) {
 	var r erasureRow
 	err := sc.s.db.GetContext(ctx, &r, `
-		SELECT id, lead_id, asked_by, counts, cache_at, created_at FROM erasures WHERE workspace_id = $1 AND lead_id = $2`, sc.ws, id)
+		SELECT `+erasureColumns+` FROM erasures WHERE workspace_id = $1 AND lead_id = $2`, sc.ws, id)
 	if none(err) {
 		return Erasure{}, growth.Errorf(growth.NotFound, "store.Erasure", "no lead %s was erased in this workspace", id)
 	}
@@ -99,7 +117,7 @@ func (sc Scoped) Erasure(ctx context.Context, id growth.LeadID) (Erasure, error)
 func (sc Scoped) Erasures(ctx context.Context, p Page) ([]Erasure, error) {
 	var rows []erasureRow
 	if err := sc.s.db.SelectContext(ctx, &rows, `
-		SELECT id, lead_id, asked_by, counts, cache_at, created_at FROM erasures
+		SELECT `+erasureColumns+` FROM erasures
 		WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, sc.ws, p.before(), p.limit()); err != nil {
 		return nil, wrap("erasures", err)
 	}
@@ -160,7 +178,7 @@ func (tx *Tx) addErasure(ctx context.Context, ws growth.WorkspaceID, id growth.L
 	var r erasureRow
 	if err := tx.tx.GetContext(ctx, &r, `
 		INSERT INTO erasures (id, workspace_id, lead_id, asked_by, counts) VALUES ($1, $2, $3, $4, $5)
-		RETURNING id, lead_id, asked_by, counts, cache_at, created_at`, growth.NewID(), ws, id, by, counts); err != nil {
+		RETURNING `+erasureColumns, growth.NewID(), ws, id, by, counts); err != nil {
 		return Erasure{}, wrap("add erasure", err)
 	}
 	return r.erasure()
@@ -191,6 +209,9 @@ func (tx *Tx) eraseLeads(ctx context.Context, ws growth.WorkspaceID, ids []strin
 		args []any
 	}{
 		{&c.Qualifications, `DELETE FROM qualifications WHERE workspace_id = $1 AND lead_id = ANY($2::uuid[])`, []any{ws, leads}},
+		{&c.Golden, `DELETE FROM golden_leads g USING golden_sets s WHERE s.id = g.set_id AND s.workspace_id = $1 AND g.hashes && ARRAY(
+			SELECT sha256(w.secret || convert_to(k.kind || E'\x1f' || k.value, 'UTF8')) FROM lead_keys k JOIN workspaces w ON w.id = k.workspace_id
+			WHERE k.workspace_id = $1 AND k.lead_id = ANY($2::uuid[]))`, []any{ws, leads}},
 		{&c.Transfers, `DELETE FROM transfers WHERE workspace_id = $1 AND lead_id = ANY($2::uuid[])`, []any{ws, leads}},
 		{&c.Events, `DELETE FROM events WHERE workspace_id = $1 AND (job_id = ANY($3::uuid[]) OR data ->> 'lead_id' = ANY($2::text[]))`, []any{ws, leads, pq.Array(jobs)}},
 		{&c.Feedback, `DELETE FROM feedback WHERE workspace_id = $1 AND (job_id = ANY($2::uuid[]) OR call_id IN (

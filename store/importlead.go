@@ -36,6 +36,9 @@ func (sc Scoped) ImportLeads(ctx context.Context, id growth.ImportID, puts []Lea
 		if err != nil {
 			return err
 		}
+		if err := tx.actAs(ctx, "import "+string(id)); err != nil {
+			return err
+		}
 		b := importBatch{}
 		out = make([]ImportedLead, len(puts))
 		for i, p := range puts {

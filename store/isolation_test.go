@@ -32,6 +32,8 @@ type owned struct {
 	imported store.Import
 	erased   growth.LeadID
 	planned  growth.JobID
+	merged   growth.LeadID
+	golden   store.GoldenSet
 }
 
 const someFile = "name,email\nA,a@example.com\n"
@@ -75,10 +77,21 @@ func furnished(t *testing.T) owned {
 	o.erased = b.put(gone)[0].Lead.ID
 	_, err = b.sc.EraseLead(b.ctx, o.erased, "us", nil)
 	b.must(err)
+	twin := b.put(named("Chez T", "t.ca"))[0].Lead.ID
+	_, err = b.sc.MergeLeads(b.ctx, store.Merge{From: twin, Into: o.lead.Lead.ID}, fill, noKeys)
+	b.must(err)
+	o.merged = twin
+	_, err = b.sc.AddRubric(b.ctx, store.Rubric{Name: "ours", Version: "1", Source: "x"})
+	b.must(err)
+	o.golden, err = b.sc.AddGoldenSet(b.ctx, store.GoldenSet{Name: "ours", Rubric: "ours@1"}, []store.GoldenLead{{}})
+	b.must(err)
 	o.unpriced = b.open("0.002", growth.CallUnknown)
 	o.planned = b.plannedPost(o.account.ID)
 	return o
 }
+
+// second is the error of a call.
+func second[T any](_ T, err error) error { return err }
 
 // absent says that a call found no such thing in its workspace.
 func absent(err error) (any, bool) { return err, growth.CodeOf(err) == growth.NotFound && err != nil }
@@ -435,6 +448,57 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		return nothing(gone, err)
 	},
 	"KeptLeads": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.KeptLeads(o.ctx, o.imported.ID)) },
+	"As": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(second(sc.As("them").Lead(o.ctx, o.lead.Lead.ID)))
+	},
+	"MergedInto": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.MergedInto(o.ctx, o.merged)) },
+	"MergedFrom": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.MergedFrom(o.ctx, o.lead.Lead.ID)) },
+	"MergeLeads": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(second(sc.MergeLeads(o.ctx, store.Merge{From: o.lead.Lead.ID, Into: o.merged}, fill, noKeys)))
+	},
+	"LeadHistory": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.LeadHistory(o.ctx, o.lead.Lead.ID, "", 10))
+	},
+	"LiftTombstones": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(second(sc.LiftTombstones(o.ctx, o.erased, named("Chez Z", "z.ca").Keys, store.Lift{Reason: "theirs"})))
+	},
+	"ScoredByRules": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.ScoredByRules(o.ctx, []growth.LeadID{o.lead.Lead.ID}, 3))
+	},
+	"Campaign": func(sc store.Scoped, o owned) (any, bool) { return absent(second(sc.Campaign(o.ctx, o.campaign.ID))) },
+	"CountCampaign": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(second(sc.CountCampaign(o.ctx, o.campaign.ID)))
+	},
+	"ChangeCampaign": func(sc store.Scoped, o owned) (any, bool) {
+		closed := store.CampaignClosed
+		return absent(second(sc.ChangeCampaign(o.ctx, o.campaign.ID, store.CampaignChange{Status: &closed, Budget: &o.budget.ID})))
+	},
+	"ClosedCampaigns": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.ClosedCampaigns(o.ctx, []growth.CampaignID{o.campaign.ID}))
+	},
+	"Rubric":  func(sc store.Scoped, o owned) (any, bool) { return absent(second(sc.Rubric(o.ctx, "ours@1"))) },
+	"Rubrics": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Rubrics(o.ctx, store.Page{})) },
+	"AddRubric": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.AddRubric(o.ctx, store.Rubric{Name: "ours", Version: "1", Source: "another text"}) // it is free here
+		return err, err == nil
+	},
+	"UseRubric": func(sc store.Scoped, o owned) (any, bool) { err := sc.UseRubric(o.ctx, "b2b"); return err, err == nil },
+	"GoldenSet": func(sc store.Scoped, o owned) (any, bool) {
+		_, _, err := sc.GoldenSet(o.ctx, o.golden.ID)
+		return absent(err)
+	},
+	"GoldenSets":      func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.GoldenSets(o.ctx, store.Page{})) },
+	"DeleteGoldenSet": func(sc store.Scoped, o owned) (any, bool) { return absent(sc.DeleteGoldenSet(o.ctx, o.golden.ID)) },
+	"AddGoldenSet": func(sc store.Scoped, o owned) (any, bool) {
+		set, err := sc.AddGoldenSet(o.ctx, store.GoldenSet{Name: "ours", Rubric: "b2b@1"}, nil)
+		return err, err == nil && set.ID != o.golden.ID
+	},
+	"StaleLeads": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.StaleLeads(o.ctx, growth.LeadRetention{IdleDays: 1, AfterConsentDays: 1}, time.Now().Add(1000*time.Hour), 10))
+	},
+	"DropLead": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(second(sc.DropLead(o.ctx, o.lead.Lead.ID, "them", nil)))
+	},
 	"Accept": func(sc store.Scoped, o owned) (any, bool) {
 		out, err := sc.Accept(o.ctx, []store.NewJob{newJob()})
 		return err, err == nil && out[0].ID != o.job
@@ -468,6 +532,7 @@ func (o owned) snapshot() map[string]string {
 	for _, table := range []string{
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
 		"schedules", "schedule_ticks", "budgets", "lead_reviews", "imports", "erasures", "tombstones",
+		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

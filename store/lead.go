@@ -27,6 +27,8 @@ type SavedLead struct {
 	Score       *int               `json:"score"`
 	Grade       string             `json:"grade"`
 	Priority    string             `json:"priority"`
+	Overridden  bool               `json:"overridden" doc:"A person set the score and the priority"`
+	MergedInto  growth.LeadID      `json:"merged_into,omitempty" doc:"The lead that was asked for went into this one, whose id is this"`
 	Fingerprint string             `json:"-"` // of what the score rests on; empty: never scored
 	CreatedAt   time.Time          `json:"created_at"`
 	UpdatedAt   time.Time          `json:"updated_at"`
@@ -41,15 +43,16 @@ type leadRow struct {
 	Score       sql.NullInt64  `db:"score"`
 	Grade       string         `db:"grade"`
 	Priority    string         `db:"priority"`
+	Overridden  bool           `db:"overridden"`
 	CreatedAt   time.Time      `db:"created_at"`
 	UpdatedAt   time.Time      `db:"updated_at"`
 }
 
-const leadColumns = `id, number, campaign_id, data, fingerprint, score, grade, priority, created_at, updated_at`
+const leadColumns = `id, number, campaign_id, data, fingerprint, score, grade, priority, overridden, created_at, updated_at`
 
 func (r leadRow) lead() (SavedLead, error) {
 	l := SavedLead{
-		Number: r.Number, Grade: r.Grade, Priority: r.Priority, Fingerprint: r.Fingerprint,
+		Number: r.Number, Grade: r.Grade, Priority: r.Priority, Overridden: r.Overridden, Fingerprint: r.Fingerprint,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 	if err := json.Unmarshal(r.Data, &l.Lead); err != nil {
@@ -86,6 +89,11 @@ func (sc Scoped) PutLeads(ctx context.Context, puts []LeadPut, same func(old, up
 		}
 		if err := tx.refuseErased(ctx, sc.ws, puts); err != nil {
 			return err
+		}
+		if sc.by != "" {
+			if err := tx.actAs(ctx, sc.by); err != nil {
+				return err
+			}
 		}
 		for i, p := range puts {
 			var err error
@@ -178,11 +186,14 @@ func (tx *Tx) candidates(ctx context.Context, ws growth.WorkspaceID, keys []Lead
 	return out, nil
 }
 
-// Lead returns one lead.
+// Lead returns one lead. One that was merged into another is that other, which says so.
 func (sc Scoped) Lead(ctx context.Context, id growth.LeadID) (SavedLead, error) {
 	var r leadRow
 	err := sc.s.db.GetContext(ctx, &r, `SELECT `+leadColumns+` FROM leads WHERE id = $1 AND workspace_id = $2`, id, sc.ws)
 	if errors.Is(err, sql.ErrNoRows) {
+		if into, err := sc.MergedInto(ctx, id); err != nil || into != "" {
+			return sc.mergedLead(ctx, into, err)
+		}
 		return SavedLead{}, growth.Errorf(growth.NotFound, "store.Lead", "there is no lead %s in this workspace", id)
 	}
 	if err != nil {
@@ -204,6 +215,7 @@ type LeadFilter struct {
 	Email    string
 	External string // external_id, exactly
 	Query    string // words that each stand in the lead's text
+	Consent  growth.ConsentState
 }
 
 // Leads lists leads, newest first.
@@ -219,8 +231,14 @@ func (sc Scoped) Leads(ctx context.Context, f LeadFilter, p Page) ([]SavedLead, 
 		  AND ($11 = '' OR data ->> 'external_id' = $11)
 		  AND ($12 = '' OR EXISTS (SELECT 1 FROM import_leads m WHERE m.lead_id = leads.id AND m.import_id = nullif($12, '')::uuid))
 		  AND NOT EXISTS (SELECT 1 FROM unnest($13::text[]) AS word WHERE strpos(lower(data::text), word) = 0)
+		  AND ($15 = '' OR $15 = CASE
+			WHEN data -> 'consent' IS NULL THEN 'none'
+			WHEN (data -> 'consent' ->> 'withdrawn_at')::timestamptz <= now() THEN 'withdrawn'
+			WHEN (data -> 'consent' ->> 'expires_at')::timestamptz <= now() AND NOT coalesce(data -> 'consent' ->> 'basis', '') = ANY($16::text[]) THEN 'expired'
+			ELSE 'valid' END)
 		ORDER BY id DESC LIMIT $14`, sc.ws, p.before(), string(f.Campaign), f.Priority, f.Grade, f.MinScore, f.City, f.Type, f.Source,
-		f.Email, f.External, string(f.Import), pq.Array(strings.Fields(strings.ToLower(f.Query))), p.limit()); err != nil {
+		f.Email, f.External, string(f.Import), pq.Array(strings.Fields(strings.ToLower(f.Query))), p.limit(),
+		string(f.Consent), pq.Array(growth.OtherBases())); err != nil {
 		return nil, wrap("leads", err)
 	}
 	out := make([]SavedLead, 0, len(rows))

@@ -33,6 +33,9 @@ func (sc Scoped) ChangeLead(ctx context.Context, id growth.LeadID, change func(o
 		if err := tx.refuseErased(ctx, sc.ws, []LeadPut{{Keys: keys}}); err != nil {
 			return err
 		}
+		if err := tx.actAs(ctx, sc.by); err != nil {
+			return err
+		}
 		lead.ID = id
 		out, err = tx.replaceLead(ctx, sc.ws, lead, keys)
 		return err

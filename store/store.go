@@ -236,10 +236,17 @@ func violates(err error, constraint string) bool {
 type Scoped struct {
 	s  *Store
 	ws growth.WorkspaceID
+	by string // for whom leads are changed; their history keeps it
 }
 
 // In binds the store to a workspace.
 func (s *Store) In(ws growth.WorkspaceID) Scoped { return Scoped{s: s, ws: ws} }
+
+// As says for whom leads are changed: their history keeps it.
+func (sc Scoped) As(who string) Scoped {
+	sc.by = who
+	return sc
+}
 
 // Page asks for a part of a list, newest first.
 type Page struct {

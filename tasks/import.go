@@ -372,9 +372,14 @@ func (im Importer) Undo(ctx context.Context, ws growth.WorkspaceID, id growth.Im
 	}
 }
 
-// Erase takes a lead out of everything. It can be asked for again, and must be when the cache could not be reached.
+// Erase takes a lead out of everything, with those that were merged into it. It can be asked for again, and must be when the cache could not be reached.
 func (im Importer) Erase(ctx context.Context, ws growth.WorkspaceID, id growth.LeadID, by string) (store.Erasure, error) {
 	sc := im.Store.In(ws)
+	if into, err := sc.MergedInto(ctx, id); err != nil {
+		return store.Erasure{}, err
+	} else if into != "" {
+		id = into
+	}
 	files, err := im.filesWith(ctx, sc, id)
 	if err != nil {
 		return store.Erasure{}, err
@@ -383,10 +388,24 @@ func (im Importer) Erase(ctx context.Context, ws growth.WorkspaceID, id growth.L
 	if err != nil || e.CacheAt != nil {
 		return e, err
 	}
-	if _, err := im.Cache.Forget(ctx, ws, cache.Selection{Lead: id}); err != nil {
+	if err := im.forget(ctx, sc, ws, id); err != nil {
 		return e, err
 	}
 	return sc.CacheForgotLead(ctx, id)
+}
+
+// forget takes a lead, and those that went into it, out of the cache.
+func (im Importer) forget(ctx context.Context, sc store.Scoped, ws growth.WorkspaceID, id growth.LeadID) error {
+	merged, err := sc.MergedFrom(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, l := range append(merged, id) {
+		if _, err := im.Cache.Forget(ctx, ws, cache.Selection{Lead: l}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // filesWith finds the held files in which a lead stands. A file that cannot be read to its end counts: it may.

@@ -13,17 +13,23 @@ import (
 // Upkeep is a kind of maintenance.
 type Upkeep string
 
-// UpkeepPurge deletes what is past its retention until nothing of it is left.
-const UpkeepPurge Upkeep = "purge"
+// The kinds of upkeep: UpkeepPurge deletes what is past its retention until nothing of it is left, UpkeepRescore scores
+// those leads of the workspace again whose score would rest on something else now, or was made without a model.
+const (
+	UpkeepPurge   Upkeep = "purge"
+	UpkeepRescore Upkeep = "rescore"
+)
 
 // upkeeps are the kinds that a MaintenanceWorker knows, each with its work.
-var upkeeps = map[Upkeep]func(MaintenanceWorker, context.Context) (any, error){
-	UpkeepPurge: MaintenanceWorker.purge,
+var upkeeps = map[Upkeep]func(MaintenanceWorker, context.Context, *Job[MaintenanceArgs]) (any, error){
+	UpkeepPurge:   MaintenanceWorker.purge,
+	UpkeepRescore: MaintenanceWorker.rescore,
 }
 
 // MaintenanceArgs ask for a piece of the installation's own upkeep.
 type MaintenanceArgs struct {
-	Kind Upkeep `json:"kind"`
+	Kind     Upkeep            `json:"kind"`
+	Campaign growth.CampaignID `json:"rescore_campaign_id,omitempty"` // of rescore; empty: every lead of the workspace
 }
 
 // Type implements Args.
@@ -32,6 +38,9 @@ func (MaintenanceArgs) Type() growth.JobType { return growth.JobMaintenance }
 // Validate implements Args.
 func (a MaintenanceArgs) Validate() error {
 	if _, known := upkeeps[a.Kind]; known {
+		if a.Campaign != "" && (a.Kind != UpkeepRescore || !growth.ValidID(string(a.Campaign))) {
+			return growth.InvalidField("tasks.MaintenanceArgs", "rescore_campaign_id", "use the id of a campaign, a UUID, and with the kind rescore only")
+		}
 		return nil
 	}
 	var names []string
@@ -45,6 +54,7 @@ func (a MaintenanceArgs) Validate() error {
 // MaintenanceWorker does the installation's upkeep, when a schedule wants it.
 type MaintenanceWorker struct {
 	Store     *store.Store
+	Queue     *Queue
 	Retention time.Duration // of finished jobs and events; 0: 90 days
 }
 
@@ -53,7 +63,7 @@ func (w MaintenanceWorker) Work(ctx context.Context, job *Job[MaintenanceArgs]) 
 	if err := job.Args.Validate(); err != nil {
 		return err
 	}
-	result, err := upkeeps[job.Args.Kind](w, ctx)
+	result, err := upkeeps[job.Args.Kind](w, ctx, job)
 	if err != nil {
 		return err
 	}
@@ -67,7 +77,7 @@ type purged struct {
 
 // purge goes on where the reconciler does one bounded pass every ten minutes: a large backlog, at an hour that somebody
 // chose.
-func (w MaintenanceWorker) purge(ctx context.Context) (any, error) {
+func (w MaintenanceWorker) purge(ctx context.Context, _ *Job[MaintenanceArgs]) (any, error) {
 	retention := w.Retention
 	if retention == 0 {
 		retention = 90 * 24 * time.Hour
@@ -79,5 +89,19 @@ func (w MaintenanceWorker) purge(ctx context.Context) (any, error) {
 		if err != nil || n == 0 {
 			return out, err
 		}
+	}
+}
+
+// rescore looks at every lead of the job's workspace. What was asked for before a restart is not asked for again.
+func (w MaintenanceWorker) rescore(ctx context.Context, job *Job[MaintenanceArgs]) (any, error) {
+	r := Rescore{Rules: true, Campaign: job.Args.Campaign, Limit: maxRescore, TraceID: job.Job.TraceID, KeyID: job.Job.KeyID}
+	var sum Rescored
+	for {
+		out, err := w.Queue.Rescore(ctx, job.Job.Workspace, r)
+		sum.add(out)
+		if err != nil || out.NextCursor == nil {
+			return sum, err
+		}
+		r.Cursor = *out.NextCursor
 	}
 }

@@ -29,6 +29,7 @@ type Reconciler struct {
 	Relay     *Relay
 	Log       zerolog.Logger
 	Retention time.Duration // of finished jobs and events; 0: 90 days
+	Leads     *Importer     // erases leads that their workspaces keep no longer; nil: another process does
 }
 
 // Run mends until ctx ends.
@@ -37,6 +38,8 @@ func (r *Reconciler) Run(ctx context.Context) {
 	defer sweep.Stop()
 	defer compare.Stop()
 	defer purge.Stop()
+	milestones := time.NewTicker(milestoneEvery)
+	defer milestones.Stop()
 	for {
 		var err error
 		select {
@@ -48,6 +51,8 @@ func (r *Reconciler) Run(ctx context.Context) {
 			err = r.Compare(ctx, strandedAge)
 		case <-purge.C:
 			err = r.purge(ctx)
+		case <-milestones.C:
+			err = r.Milestones(ctx, campaignQuiet)
 		}
 		if err != nil && ctx.Err() == nil {
 			r.Log.Warn().Err(err).Msg("reconciler pass failed")
@@ -146,7 +151,13 @@ func (r *Reconciler) purge(ctx context.Context) error {
 	if _, err := r.Store.OrphanCalls(ctx, maxCallTime); err != nil {
 		return err
 	}
-	_, err := r.Store.Purge(ctx, retention)
+	if _, err := r.Store.Purge(ctx, retention); err != nil || r.Leads == nil {
+		return err
+	}
+	n, err := r.Leads.Retain(ctx, time.Now())
+	if n > 0 {
+		r.Log.Info().Int("leads", n).Msg("erased leads past their retention")
+	}
 	return err
 }
 

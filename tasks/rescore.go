@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -92,6 +93,10 @@ func (q *Queue) rescore(ctx context.Context, r rescoring, leads []store.SavedLea
 	if err != nil {
 		return err
 	}
+	closed, err := q.closed(ctx, r, leads)
+	if err != nil {
+		return err
+	}
 	var subs []Submission
 	for _, l := range leads {
 		out.Looked++
@@ -114,7 +119,7 @@ func (q *Queue) rescore(ctx context.Context, r rescoring, leads []store.SavedLea
 			continue
 		}
 		o := growth.JobOptions{Priority: growth.PriorityLow}
-		if l.CampaignID != nil {
+		if l.CampaignID != nil && !closed[*l.CampaignID] {
 			o.CampaignID = *l.CampaignID
 		}
 		subs = append(subs, Submission{
@@ -150,3 +155,22 @@ func (q *Queue) byRules(ctx context.Context, r rescoring, leads []store.SavedLea
 // maxRuleScores is how often the rules may score one and the same state of a lead: one that every model turns down is
 // not asked about for ever.
 const maxRuleScores = 3
+
+// closed finds the campaigns of these leads that take no more jobs; a score that is made again belongs to none then.
+func (q *Queue) closed(ctx context.Context, r rescoring, leads []store.SavedLead) (map[growth.CampaignID]bool, error) {
+	var ids []growth.CampaignID
+	for _, l := range leads {
+		if l.CampaignID != nil && !slices.Contains(ids, *l.CampaignID) {
+			ids = append(ids, *l.CampaignID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return q.store.In(r.ws).ClosedCampaigns(ctx, ids)
+}
+
+func (r *Rescored) add(o Rescored) {
+	r.Looked, r.Unscored, r.Unchanged, r.Barred = r.Looked+o.Looked, r.Unscored+o.Unscored, r.Unchanged+o.Unchanged, r.Barred+o.Barred
+	r.Enqueued, r.Waiting = r.Enqueued+o.Enqueued, r.Waiting+o.Waiting
+}

@@ -34,6 +34,7 @@ func run(ctx context.Context) error {
 	relay := tasks.NewRelay(b.Store, b.Redis, b.Log)
 	reconciler := &tasks.Reconciler{
 		Store: b.Store, Redis: b.Redis, Relay: relay, Log: b.Log, Retention: time.Duration(b.Config.RetentionDays) * 24 * time.Hour,
+		Leads: &tasks.Importer{Store: b.Store, Cache: chain.Cache},
 	}
 	// Running jobs are told to stop first; what they need to write their end with runs on until they have.
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -62,7 +63,7 @@ func run(ctx context.Context) error {
 func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks.Relay) error {
 	runner := tasks.NewRunner(ctx, b.Store, relay, b.Process(), b.Log, b.Report)
 	runner.Notify(b.Redis)
-	register(ctx, runner, b, chain)
+	register(ctx, runner, b, chain, tasks.NewQueue(b.Store, relay))
 	var servers []*asynq.Server
 	defer func() {
 		var wg sync.WaitGroup
@@ -100,15 +101,16 @@ func groups(concurrency int) []tasks.Group {
 	}
 }
 
-func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wiring.Chain) {
+func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wiring.Chain, queue *tasks.Queue) {
 	cfg := b.Config
 	spacing, perDay := cfg.LinkedInMinInterval.Duration(), cfg.LinkedInMaxPosts
 	tasks.AddWorker(r, tasks.QualifyWorker{Store: b.Store, Chain: chain.Router})
+	tasks.AddWorker(r, tasks.AgreementWorker{Store: b.Store, Chain: chain.Router})
 	tasks.AddWorker(r, tasks.ContentWorker{Store: b.Store, Chain: chain.Router})
 	tasks.AddWorker(r, tasks.PublishWorker{
 		Store: b.Store, LinkedIn: b.LinkedIn(), Open: b.Keyring.Open, Spacing: spacing, PerDay: perDay, Simulated: cfg.SimulatorWanted(),
 	})
-	tasks.AddWorker(r, tasks.MaintenanceWorker{Store: b.Store, Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour})
+	tasks.AddWorker(r, tasks.MaintenanceWorker{Store: b.Store, Queue: queue, Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour})
 	hosts := append([]string(nil), cfg.CallbackHosts...)
 	if !cfg.KeysRequired() {
 		hosts = append(hosts, "localhost", "127.0.0.1", "::1")

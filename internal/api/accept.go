@@ -193,7 +193,7 @@ func (a *api) check(ctx context.Context, it item) error {
 // submissions stores the leads of checked items and makes them ready to be enqueued. With skipUnchanged, a lead whose
 // score would rest on the same as its present one is left out: its place in the answer holds nil.
 func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool) ([]tasks.Submission, []*int, error) {
-	sc := a.Store.In(who(ctx).Workspace)
+	sc := a.Store.In(who(ctx).Workspace).As(who(ctx).Name)
 	rubrics := tasks.NewRubrics(sc)
 	for _, it := range items {
 		if err := admissible(ctx, rubrics, it); err != nil {
@@ -468,7 +468,7 @@ func decodeItem(raw json.RawMessage) (item, error) {
 		if err = strict(raw, &b); err == nil {
 			it, err = b.item()
 		}
-	case growth.JobCallback, growth.JobMaintenance:
+	case growth.JobCallback, growth.JobMaintenance, growth.JobLeadAgreement:
 		fallthrough
 	default:
 		err = growth.InvalidField("api.decodeItem", "type", "use lead-qualification, content-generation or linkedin-publish")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/api"
 )
 
@@ -142,6 +143,7 @@ func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
 	}
 	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "/v1/calls/{id}/settle": `{"cost_usd":"1"}`, "reject": `{"reason":"x"}`, "approve": `{}`, "patch": `{}`}
 	bodies["contest"], bodies["override"] = `{"observations":"x"}`, `{"score":1,"reason":"x"}`
+	bodies["merge"], bodies["runs"] = `{"into":"`+growth.NewID()+`"}`, `{"candidates":[{"provider":"openrouter","model":"x"}]}`
 	tried := 0
 	for path, item := range doc.Paths.Map() {
 		if !strings.Contains(path, "{id}") {

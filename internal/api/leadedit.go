@@ -44,7 +44,7 @@ func (a *api) patchLead(ctx context.Context, in *patchLeadInput) (*struct{ Body 
 	if err != nil {
 		return nil, err
 	}
-	saved, err := a.Store.In(who(ctx).Workspace).ChangeLead(ctx, growth.LeadID(in.ID), func(old growth.Lead) (growth.Lead, []store.LeadKey, error) {
+	saved, err := a.Store.In(who(ctx).Workspace).As(who(ctx).Name).ChangeLead(ctx, growth.LeadID(in.ID), func(old growth.Lead) (growth.Lead, []store.LeadKey, error) {
 		l, err := patched(old, change)
 		if err != nil {
 			return l, nil, err
@@ -131,6 +131,7 @@ type LeadFilters struct {
 	Email    string `query:"email" maxLength:"320" doc:"Whatever its case"`
 	External string `query:"external_id" maxLength:"200"`
 	Query    string `query:"q" maxLength:"200" doc:"Words that stand anywhere in the lead, whatever their case"`
+	Consent  string `query:"consent" enum:"none,valid,expired,withdrawn" doc:"expired and withdrawn ones are neither scored nor written for"`
 }
 
 func (f LeadFilters) filter() (store.LeadFilter, error) {
@@ -142,6 +143,7 @@ func (f LeadFilters) filter() (store.LeadFilter, error) {
 	return store.LeadFilter{
 		Campaign: growth.CampaignID(f.Campaign), Import: growth.ImportID(f.Import), Priority: f.Priority, Grade: f.Grade, MinScore: f.MinScore,
 		City: f.City, Type: f.Type, Source: f.Source, Email: f.Email, External: f.External, Query: f.Query,
+		Consent: growth.ConsentState(f.Consent),
 	}, nil
 }
 
@@ -149,7 +151,7 @@ func (f LeadFilters) filter() (store.LeadFilter, error) {
 var exportColumns = []string{
 	"id", "external_id", "business_name", "business_type", "contact_name", "job_title", "email", "phone", "website", "linkedin_url",
 	"address", "city", "province", "postal_code", "country", "google_rating", "google_reviews", "source", "notes",
-	"score", "grade", "priority", "extra",
+	"score", "grade", "priority", "overridden", "extra",
 }
 
 func (a *api) exportLeads(ctx context.Context, in *LeadFilters) (*huma.StreamResponse, error) {
@@ -194,7 +196,7 @@ func exportRow(s store.SavedLead) []string {
 	l := s.Lead
 	row := []string{
 		string(l.ID), l.ExternalID, l.BusinessName, l.BusinessType, l.ContactName, l.JobTitle, l.Email, l.Phone, l.Website, l.LinkedInURL,
-		l.Address, l.City, l.Province, l.PostalCode, l.Country, "", "", l.Source, l.Notes, "", s.Grade, s.Priority, "",
+		l.Address, l.City, l.Province, l.PostalCode, l.Country, "", "", l.Source, l.Notes, "", s.Grade, s.Priority, strconv.FormatBool(s.Overridden), "",
 	}
 	set := func(column, v string) { row[slices.Index(exportColumns, column)] = v }
 	if l.GoogleRating != nil {

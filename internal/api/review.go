@@ -196,6 +196,7 @@ type rescoreInput struct {
 	Body struct {
 		Campaign growth.CampaignID `json:"campaign_id,omitempty" format:"uuid" doc:"Only leads of this campaign"`
 		Rubric   string            `json:"rubric,omitempty" doc:"Default: the workspace's"`
+		Rules    bool              `json:"scored_by_rules,omitempty" doc:"Also leads that were scored without a model, as when none could be had"`
 		ICP      string            `json:"icp,omitempty" doc:"Default: the workspace's"`
 		Language string            `json:"language,omitempty" example:"fr-CA" doc:"Default: the workspace's"`
 		Limit    int               `json:"limit,omitempty" minimum:"1" maximum:"10000" default:"1000"`
@@ -205,7 +206,7 @@ type rescoreInput struct {
 
 func (a *api) postRescore(ctx context.Context, in *rescoreInput) (*struct{ Body tasks.Rescored }, error) {
 	out, err := a.Queue.Rescore(ctx, who(ctx).Workspace, tasks.Rescore{
-		Campaign: in.Body.Campaign, Limit: in.Body.Limit, Cursor: in.Body.Cursor,
+		Campaign: in.Body.Campaign, Limit: in.Body.Limit, Cursor: in.Body.Cursor, Rules: in.Body.Rules,
 		Args:    tasks.QualifyArgs{Rubric: in.Body.Rubric, ICP: in.Body.ICP, Language: in.Body.Language},
 		TraceID: daemon.RequestID(ctx), KeyID: who(ctx).KeyID,
 	})

@@ -40,7 +40,7 @@ var scheduledTypes = []any{
 func (ScheduledJob) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type: huma.TypeObject, Required: []string{"type"}, AdditionalProperties: true,
-		Description: "What the path of the type takes (POST /v1/jobs/…), without run_at; maintenance takes kind: purge.",
+		Description: "What the path of the type takes (POST /v1/jobs/…), without run_at; maintenance takes kind: purge (scope admin), or rescore, which scores the workspace's leads again whose score would rest on something else now or was made without a model, all or those of rescore_campaign_id.",
 		Properties:  map[string]*huma.Schema{"type": {Type: huma.TypeString, Enum: scheduledTypes}},
 		Examples:    []any{map[string]any{"type": "content-generation", "topic": "Remplir sa terrasse en semaine", "variants": 2}},
 	}
@@ -82,7 +82,7 @@ func (a *api) checkWork(ctx context.Context, j ScheduledJob) (scheduledWork, err
 		return scheduledWork{}, growth.InvalidField(op, "idempotency_key", "leave it out: each time makes a job of its own")
 	case it.options.RunAt != nil, it.post != (tasks.PostWish{}):
 		return scheduledWork{}, growth.InvalidField(op, "run_at", "leave run_at, publish_at and slot out: the schedule says when")
-	case it.args.Type() == growth.JobMaintenance && !who(ctx).May(auth.ScopeAdmin):
+	case forInstallation(it.args) && !who(ctx).May(auth.ScopeAdmin):
 		return scheduledWork{}, errNotAdmin()
 	}
 	if err := a.check(ctx, it); err != nil {
@@ -112,19 +112,24 @@ func decodeScheduled(raw json.RawMessage) (item, error) {
 		return decodeItem(raw)
 	}
 	b := struct {
-		Type growth.JobType `json:"type"`
-		Kind tasks.Upkeep   `json:"kind"`
+		Type growth.JobType    `json:"type"`
+		Kind tasks.Upkeep      `json:"kind"`
+		Only growth.CampaignID `json:"rescore_campaign_id"`
 		growth.JobOptions
 	}{}
 	err := strict(raw, &b)
-	return item{args: tasks.MaintenanceArgs{Kind: b.Kind}, options: b.JobOptions}, err
+	return item{args: tasks.MaintenanceArgs{Kind: b.Kind, Campaign: b.Only}, options: b.JobOptions}, err
 }
 
 // mayRun says whether the caller may have a schedule do what it does: its job is enqueued in their name too.
 func mayRun(ctx context.Context, s growth.Schedule) error {
 	switch s.Type {
 	case growth.JobMaintenance:
-		if !who(ctx).May(auth.ScopeAdmin) {
+		var m tasks.MaintenanceArgs
+		if err := json.Unmarshal(s.Input, &m); err != nil {
+			return &growth.Error{Code: growth.Internal, Op: "api.mayRun", Err: err}
+		}
+		if forInstallation(m) && !who(ctx).May(auth.ScopeAdmin) {
 			return errNotAdmin()
 		}
 	case growth.JobLinkedInPublish:
@@ -135,9 +140,15 @@ func mayRun(ctx context.Context, s growth.Schedule) error {
 		if p.Text != "" && !who(ctx).May(auth.ScopeApprove) {
 			return growth.Errorf(growth.Forbidden, "api.mayRun", "posting a text that nobody approved needs a key with the scope \"approve\"")
 		}
-	case growth.JobLeadQualification, growth.JobContentGeneration, growth.JobCallback:
+	case growth.JobLeadQualification, growth.JobContentGeneration, growth.JobCallback, growth.JobLeadAgreement:
 	}
 	return nil
+}
+
+// forInstallation says whether a job is about more than its own workspace.
+func forInstallation(args tasks.Args) bool {
+	m, ok := args.(tasks.MaintenanceArgs)
+	return ok && m.Kind != tasks.UpkeepRescore
 }
 
 func errNotAdmin() error {

@@ -22,7 +22,7 @@ var jobStates = []growth.JobState{
 }
 
 var jobTypes = []growth.JobType{
-	growth.JobLeadQualification, growth.JobContentGeneration, growth.JobLinkedInPublish, growth.JobCallback, growth.JobMaintenance,
+	growth.JobLeadQualification, growth.JobContentGeneration, growth.JobLinkedInPublish, growth.JobCallback, growth.JobMaintenance, growth.JobLeadAgreement,
 }
 
 // JobLine is a job in a list.

@@ -327,7 +327,7 @@ type StateCount struct {
 // JobRows lists every type that people make, with every state in the order of a job's life.
 func (v overviewView) JobRows() []JobRow {
 	types := []growth.JobType{growth.JobLeadQualification, growth.JobContentGeneration, growth.JobLinkedInPublish}
-	for _, t := range []growth.JobType{growth.JobCallback, growth.JobMaintenance} {
+	for _, t := range []growth.JobType{growth.JobCallback, growth.JobMaintenance, growth.JobLeadAgreement} {
 		if len(v.Jobs[t]) > 0 {
 			types = append(types, t)
 		}

@@ -238,6 +238,7 @@ var words = map[string][2]string{
 	"publication.unknown":    {"outcome unknown", "issue inconnue"},
 
 	// Values of the machine.
+	"type.lead-agreement":         {"Agreement of models", "Accord des modèles"},
 	"type.lead-qualification":     {"Lead qualification", "Qualification de prospect"},
 	"type.content-generation":     {"Content generation", "Rédaction de contenu"},
 	"type.linkedin-publish":       {"LinkedIn post", "Publication LinkedIn"},

@@ -3,6 +3,7 @@ package lead
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -32,4 +33,24 @@ func Document(src []byte) (json.RawMessage, error) {
 		return nil, fmt.Errorf("encode rubric: %w", err)
 	}
 	return b, nil
+}
+
+// Knows says what is wrong with a level of a criterion; empty: the rubric has both.
+func (r Rubric) Knows(criterion, level string) string {
+	c, ok := r.criterion(criterion)
+	if !ok {
+		names := make([]string, len(r.Criteria))
+		for i, c := range r.Criteria {
+			names[i] = c.ID
+		}
+		return fmt.Sprintf("%s has no such criterion; it has %s", r.ID(), strings.Join(names, ", "))
+	}
+	if _, ok := c.level(level); ok || level == Unknown {
+		return ""
+	}
+	names := []string{Unknown}
+	for _, l := range c.Levels {
+		names = append(names, l.Level)
+	}
+	return fmt.Sprintf("%s has no such level; use %s", criterion, strings.Join(names, ", "))
 }
