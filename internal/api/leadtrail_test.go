@@ -158,3 +158,21 @@ func TestGoldenSetKeepsNoPersonalData(t *testing.T) {
 		t.Errorf("a model twice: %d %s", a.status, a.body)
 	}
 }
+
+func TestRescoreIsScheduledWithoutAnAdmin(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	key := f.key(f.ws.ID, "read", "enqueue")
+	for job, want := range map[string]int{
+		`{"type":"maintenance","kind":"rescore"}`:                                        201,
+		`{"type":"maintenance","kind":"rescore","rescore_campaign_id":"` + nobody + `"}`: 201,
+		`{"type":"maintenance","kind":"rescore","rescore_campaign_id":"spring"}`:         422,
+		`{"type":"maintenance","kind":"purge"}`:                                          403,
+	} {
+		body := `{"name":"n` + fmt.Sprint(len(job)) + `","cron":"0 3 * * *","zone":"America/Toronto","job":` + job + `}`
+		a := f.call(http.MethodPost, "/v1/schedules", body, "X-API-Key", key)
+		if a.status != want || want == 422 && !strings.Contains(string(a.body), "job.rescore_campaign_id") {
+			t.Errorf("%s: %d %s, want %d", job, a.status, a.body, want)
+		}
+	}
+}
