@@ -27,13 +27,13 @@ func durableRedis(t *testing.T, dir string) redis.UniversalClient {
 	if err != nil {
 		t.Skip("redis-server is not installed")
 	}
-	sock, err := os.MkdirTemp("", "aof") // t.TempDir is too long for a socket
+	sock, err := os.MkdirTemp("", "aof") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(sock) })
 	path := filepath.Join(sock, "s")
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), bin, "--port", "0", "--unixsocket", path, "--dir", dir, "--appendonly", "yes", "--save", "", "--daemonize", "no") //nolint:gosec // the test's own arguments
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), bin, "--port", "0", "--unixsocket", path, "--dir", dir, "--appendonly", "yes", "--save", "", "--daemonize", "no")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func (s faltering) Work(ctx context.Context, job *tasks.Job[tasks.QualifyArgs]) 
 	if job.Args.Rubric != "" {
 		return growth.Errorf(growth.Invalid, "test", "this job fails for good")
 	}
-	return tripping{s.QualifyWorker, s.fell}.Work(ctx, job)
+	return tripping(s).Work(ctx, job)
 }
 
 // The same canary as in TestErasedLeadIsNowhere, looked for where data outlives a process: the files of Redis with their

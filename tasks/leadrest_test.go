@@ -161,9 +161,9 @@ func TestModelsAreHeldAgainstAGoldenSet(t *testing.T) {
 		t.Errorf("pair %+v", pair)
 	}
 	// Erasing a lead reaches the golden set.
-	real, err := p.sc.PutLeads(t.Context(), []store.LeadPut{{Lead: bistro(), Keys: tasks.LeadKeys(bistro())}}, never, replaced)
+	back, err := p.sc.PutLeads(t.Context(), []store.LeadPut{{Lead: bistro(), Keys: tasks.LeadKeys(bistro())}}, never, replaced)
 	p.must(err)
-	e, err := p.sc.EraseLead(t.Context(), real[0].Lead.ID, "", nil)
+	e, err := p.sc.EraseLead(t.Context(), back[0].Lead.ID, "", nil)
 	p.must(err)
 	if _, left, err := p.sc.GoldenSet(t.Context(), set.ID); err != nil || len(left) != 1 || e.Counts.Golden != 1 {
 		t.Errorf("%d golden leads are left, receipt %+v: %v", len(left), e.Counts, err)
