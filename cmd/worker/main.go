@@ -36,6 +36,9 @@ func run(ctx context.Context) error {
 		Store: b.Store, Redis: b.Redis, Relay: relay, Log: b.Log, Retention: time.Duration(b.Config.RetentionDays) * 24 * time.Hour,
 		Leads: &tasks.Importer{Store: b.Store, Cache: chain.Cache},
 	}
+	if err := putInOrder(ctx, b); err != nil {
+		return err
+	}
 	// Running jobs are told to stop first; what they need to write their end with runs on until they have.
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
@@ -47,15 +50,22 @@ func run(ctx context.Context) error {
 	wg.Go(func() { b.Bookkeeper().Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
 	chain.Warm(ctx, 5*time.Second)
-	if err := b.Store.Reorder(ctx); err != nil {
-		return err
-	}
-	if moved, err := tasks.ReclockPosts(ctx, b.Store); err != nil || moved > 0 {
-		b.Log.Info().Err(err).Int("moved", moved).Msg("planned posts held against the rules of their zones")
-	}
 	err = work(ctx, b, chain, relay)
 	stop()
 	wg.Wait()
+	return err
+}
+
+// putInOrder mends what another server, or an earlier program, has written: the order of events after a restore, and the
+// instants of planned posts after a change of their zones' rules.
+func putInOrder(ctx context.Context, b *wiring.Base) error {
+	if err := b.Store.Reorder(ctx); err != nil {
+		return err
+	}
+	moved, err := tasks.ReclockPosts(ctx, b.Store)
+	if moved > 0 {
+		b.Log.Info().Int("moved", moved).Msg("planned posts follow the new rules of their zones")
+	}
 	return err
 }
 

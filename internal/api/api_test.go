@@ -144,6 +144,7 @@ func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
 	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "/v1/calls/{id}/settle": `{"cost_usd":"1"}`, "reject": `{"reason":"x"}`, "approve": `{}`, "patch": `{}`}
 	bodies["contest"], bodies["override"] = `{"observations":"x"}`, `{"score":1,"reason":"x"}`
 	bodies["merge"], bodies["runs"] = `{"into":"`+growth.NewID()+`"}`, `{"candidates":[{"provider":"openrouter","model":"x"}]}`
+	bodies["plan"], bodies["/v1/calendar/{id}"] = `{"zone":"UTC","slots":[]}`, `{"now":true}`
 	tried := 0
 	for path, item := range doc.Paths.Map() {
 		if !strings.Contains(path, "{id}") {
