@@ -150,14 +150,12 @@ func freeExtra(taken map[string]bool, name string, index int) string {
 	if base == extraPrefix {
 		base = extraPrefix + "column"
 	}
-	if !taken[base] {
-		return base
+	free := base
+	for n := index + 1; taken[free]; n++ { // a heading can look like a numbered one
+		suffix := "_" + strconv.Itoa(n)
+		free = base[:min(len(base), len(extraPrefix)+maxExtraName-len(suffix))] + suffix
 	}
-	suffix := "_" + strconv.Itoa(index+1)
-	if len(base)-len(extraPrefix)+len(suffix) > maxExtraName {
-		base = base[:len(extraPrefix)+maxExtraName-len(suffix)]
-	}
-	return base + suffix
+	return free
 }
 
 func (m *Mapping) doubt() {

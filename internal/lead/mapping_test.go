@@ -19,6 +19,16 @@ func mapped(m lead.Mapping) []string {
 	return out
 }
 
+// A heading can look like the number that a second column of the same name gets.
+func TestGuessGivesEachColumnItsOwnPlace(t *testing.T) {
+	t.Parallel()
+	got := mapped(lead.Guess([]string{"shade_3", "shade", "shade", "shade"}, nil))
+	want := []string{"extra.shade_3", "extra.shade", "extra.shade_4", "extra.shade_5"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("fields (-want +got):\n%s", d)
+	}
+}
+
 func TestGuess(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
