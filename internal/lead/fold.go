@@ -53,39 +53,62 @@ type span struct {
 
 // spans cuts a text into its words without losing where they stand.
 func spans(s string) []span {
-	var out []span
-	from := -1
-	end := func(i int) {
-		if from < 0 {
-			return
-		}
-		if f := foldWord(s[from:i]); f != "" {
-			out = append(out, span{from: from, to: i, fold: f})
-		}
-		from = -1
-	}
-	for i, r := range s {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) {
-			if from < 0 {
-				from = i
+	out := make([]span, 0, len(s)/6+1)
+	for i := 0; i < len(s); {
+		from, plain := i, true // plain: it is its own folded form
+		for i < len(s) {
+			c := s[i]
+			if c < utf8.RuneSelf {
+				if !isLetter(c) && !isDigit(c) {
+					break
+				}
+				plain = plain && (c >= 'a' || c <= '9')
+				i++
+				continue
 			}
-			continue
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) {
+				break
+			}
+			plain = false
+			i += size
 		}
-		end(i)
+		fold := s[from:i]
+		if !plain {
+			fold = foldWord(fold)
+		}
+		if fold != "" {
+			out = append(out, span{from: from, to: i, fold: fold})
+		}
+		if i < len(s) {
+			_, size := utf8.DecodeRuneInString(s[i:])
+			i += size
+		}
 	}
-	end(len(s))
 	return out
 }
 
 // foldWord is Fold for one word. A written word can fold into several ("½" is "1 2"); they stand at the same place.
+// Folding takes each letter by itself, so the letters of our languages come from a table.
 func foldWord(w string) string {
-	for i := range len(w) {
-		if w[i] >= utf8.RuneSelf {
+	var b strings.Builder
+	b.Grow(len(w))
+	for _, r := range w {
+		if int(r) >= len(foldedLetters) {
 			return strings.ReplaceAll(Fold(w), " ", "")
 		}
+		b.WriteString(foldedLetters[r])
 	}
-	return strings.ToLower(w)
+	return b.String()
 }
+
+// foldedLetters are the folded forms of the Latin letters.
+var foldedLetters = func() (out [0x250]string) {
+	for r := range out {
+		out[r] = strings.ReplaceAll(Fold(string(rune(r))), " ", "")
+	}
+	return out
+}()
 
 // hasPhrase says whether the folded words of phrase stand in the folded text as whole words, one after the other.
 func hasPhrase(folded, phrase string) bool {

@@ -108,7 +108,7 @@ func View(r Rubric, l growth.Lead) (map[string]string, Secrets) {
 		}
 		full := hide.clean(capText(value, maxSearched), free)
 		if value = capText(full, min(limit, left)); len(value) < len(full) {
-			value = halfHidden.ReplaceAllString(value, "")
+			value = withoutHalf(value)
 		}
 		value = strings.TrimSpace(value)
 		if value == "" {
@@ -118,6 +118,14 @@ func View(r Rubric, l growth.Lead) (map[string]string, Secrets) {
 		left = max(0, left-len([]rune(value)))
 	}
 	return view, s
+}
+
+// withoutHalf takes away what is left of a placeholder at the end of a text that was cut.
+func withoutHalf(value string) string {
+	if i := strings.LastIndexByte(value, '['); i >= 0 && halfHidden.MatchString(value[i:]) {
+		return value[:i]
+	}
+	return value
 }
 
 // viewFields lists the fields that the rubric shows and the lead has, in a stable order, the further fields last and
@@ -141,20 +149,25 @@ func (r Rubric) viewFields(l growth.Lead) []string {
 
 // privateName says whether a further field holds personal data by its very name, as "extra.email_2" does.
 func privateName(name string) bool {
-	words := strings.ReplaceAll(name, "_", " ")
+	words := " " + strings.ReplaceAll(name, "_", " ") + " "
 	for _, w := range privateWords {
-		if hasPhrase(words, w) {
+		if strings.Contains(words, w) {
 			return true
 		}
 	}
 	return false
 }
 
-var privateWords = []string{
-	"email", "e mail", "mail", "courriel", "phone", "telephone", "tel", "mobile", "cell", "cellulaire", "fax", "telecopieur",
-	"address", "adresse", "street", "rue", "first name", "last name", "full name", "prenom", "nom", "surname", "owner",
-	"proprietaire", "contact", "responsable", "birth", "naissance", "birthday", "date of birth", "nas", "sin", "ssn",
-}
+// privateWords stand with a space at either end, as whole words do.
+var privateWords = func() []string {
+	var out []string
+	for w := range strings.SplitSeq("email,e mail,mail,courriel,phone,telephone,tel,mobile,cell,cellulaire,fax,telecopieur,"+
+		"address,adresse,street,rue,first name,last name,full name,prenom,nom,surname,owner,proprietaire,contact,responsable,"+
+		"birth,naissance,birthday,date of birth,nas,sin,ssn", ",") {
+		out = append(out, " "+w+" ")
+	}
+	return out
+}()
 
 // siteOnly is a website's host: the path and the query of an address can hold anything.
 func siteOnly(s string) string {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -254,6 +255,26 @@ func TestSuspicionsLeaveTradeAlone(t *testing.T) {
 	} {
 		if got := lead.Suspicions(growth.Lead{Notes: notes}); len(got) > 0 {
 			t.Errorf("%q is flagged %q", notes, got)
+		}
+	}
+}
+
+// The quick glance at a text leaves alone only what the long way would leave as it is.
+func TestVisibleIsQuickOnlyWhereNothingChanges(t *testing.T) {
+	t.Parallel()
+	for r := range rune(0x3000) {
+		s := "a" + string(r) + "b"
+		want := unorm.NFC.String(strings.Map(func(r rune) rune {
+			if r == '\u2028' || r == '\u2029' || r == '\r' {
+				return '\n'
+			}
+			if r != '\n' && r != '\t' && (unicode.Is(unicode.C, r) || unicode.Is(unicode.Variation_Selector, r) || strings.ContainsRune("\u034f\u115f\u1160\u17b4\u17b5\u2800", r)) {
+				return -1
+			}
+			return r
+		}, s))
+		if got := lead.Visible(s); got != want {
+			t.Errorf("%U: %q, want %q", r, got, want)
 		}
 	}
 }

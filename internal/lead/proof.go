@@ -10,7 +10,7 @@ import (
 var hiddenValue = regexp.MustCompile(`\[(?:NAME|EMAIL|PHONE|ADDRESS|LINKEDIN)_\d+\]`)
 
 // halfHidden is what is left of a placeholder at the end of a text that was cut.
-var halfHidden = regexp.MustCompile(`\[(?:[A-Z]{1,8}(?:_\d*)?)?$`)
+var halfHidden = regexp.MustCompile(`^\[(?:[A-Z]{1,8}(?:_\d*)?)?$`)
 
 // stands says whether the quote stands in the value, and whether it does so anywhere without cutting through a
 // placeholder: a half of one is nobody's words, and what it stands for could not be put back.

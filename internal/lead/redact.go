@@ -1,7 +1,6 @@
 package lead
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -11,25 +10,45 @@ import (
 // finder finds one private value of the lead wherever it is written.
 type finder struct {
 	placeholder string
-	words       []string // its folded words, one after the other, whatever stands between them
-	reverse     []string // the same, last name first
+	words       []wanted // its words, one after the other, whatever stands between them
+	reverse     []wanted // the same, last name first
 	joined      string   // its words written together
-	re          *regexp.Regexp
+	digits      string   // of a telephone number, found however they are grouped
 }
+
+// wanted is one folded word of a value, and whether it is what streetWords makes of others.
+type wanted struct {
+	fold   string
+	street bool
+}
+
+var streetForms = func() map[string]bool {
+	out := map[string]bool{}
+	for _, form := range streetWords {
+		out[form] = true
+	}
+	return out
+}()
+
+func want(fold string) wanted { return wanted{fold: fold, street: streetForms[fold]} }
 
 func literal(kind, value, placeholder string) finder {
 	f := finder{placeholder: placeholder}
 	for _, w := range spans(value) {
-		f.words = append(f.words, wordForm(kind, w.fold))
+		f.words = append(f.words, want(wordForm(kind, w.fold)))
 	}
 	switch kind {
 	case "NAME":
 		if len(f.words) > 1 {
-			f.reverse = append([]string{f.words[len(f.words)-1]}, f.words[:len(f.words)-1]...)
-			f.joined = strings.Join(f.words, "")
+			f.reverse = append([]wanted{f.words[len(f.words)-1]}, f.words[:len(f.words)-1]...)
+			for _, w := range f.words {
+				f.joined += w.fold
+			}
 		}
 	case "PHONE":
-		f.re = phoneForm(value)
+		if d := lastDigits(value); len(d) >= minPhone {
+			f.digits = d
+		}
 	}
 	return f
 }
@@ -42,23 +61,6 @@ func wordForm(kind, w string) string {
 		return v
 	}
 	return w
-}
-
-// phoneForm finds a number however its digits are grouped, with or without the 1 in front.
-func phoneForm(value string) *regexp.Regexp {
-	d := lastDigits(value)
-	if len(d) < minPhone {
-		return nil
-	}
-	var b strings.Builder
-	b.WriteString(`(?:\+?\d{1,3}[\s.\-()/]*)?\(?`)
-	for i := range len(d) {
-		if i > 0 {
-			b.WriteString(`[\s.\-()/\x{2010}-\x{2015}]{0,3}`)
-		}
-		b.WriteByte(d[i])
-	}
-	return regexp.MustCompile(b.String())
 }
 
 // lastDigits gives the digits of a number without a North American country code.
@@ -75,16 +77,6 @@ func lastDigits(s string) string {
 	return d
 }
 
-var (
-	anyEmail    = regexp.MustCompile(`(?i)[\p{L}\p{N}._%+\-']+\s?(?:@|\(at\)|\[at\])\s?[\p{L}\p{N}\-]+(?:\.[\p{L}\p{N}\-]+)+`)
-	anyProfile  = regexp.MustCompile(`(?i)(?:https?://)?(?:[a-z]+\.)?linkedin\.com/in/[^\s"'<>)\]]+`)
-	anyPhone    = regexp.MustCompile(`(?:\+?1[\s.\-]?)?(?:\(\d{3}\)\s?|\b\d{3}[\s.\-]?)\d{3}[\s.\-]?\d{4}\b|\+\d{1,3}(?:[\s.\-]?\(?\d{1,4}\)?){2,5}|\b0[1-9](?:[\s.\-]\d{2}){4}\b`)
-	anyStreet   = regexp.MustCompile(`(?i)\b\d{1,5}[a-z]?,?\s+(?:rue|avenue|av\.?|boul\.?|boulevard|chemin|ch\.|rang|mont[ée]e|c[ôo]te|route|place|impasse|all[ée]e)\s+(?:(?:de|du|des|la|le|les)\s+|d['’]|l['’])*[\p{L}\p{N}\-'’.]+(?:\s+(?:est|ouest|nord|sud|[eons]\.))?(?:,?\s+(?:app|apt|bureau|suite|unit[ée]?|local)\.?\s*#?\w+)?|\b\d{1,5}[a-z]?\s+(?:[\p{L}\p{N}.'\-]+\s+){1,3}(?:street|st\.?|avenue|ave\.?|road|rd\.?|boulevard|blvd\.?|drive|lane|crescent|court)\b(?:,?\s+(?:apt|suite|unit)\.?\s*#?\w+)?`)
-	titledName  = regexp.MustCompile(`\b(?:M\.|MM\.|Mme|Mlle|Me|Dr|Dre|Mr|Mrs|Ms|Prof)\.?\s+(\p{Lu}[\p{L}'’\-]+(?:\s+\p{Lu}[\p{L}'’\-]+)?)`)
-	saidName    = regexp.MustCompile(`(?i:je m['’]appelle|mon nom est|my name is|moi c['’]est|je me nomme)\s+(\p{L}[\p{L}'’\-]+(?:\s+\p{Lu}[\p{L}'’\-]+)?)`)
-	placeholder = regexp.MustCompile(`(?i)\[((?:NAME|EMAIL|PHONE|ADDRESS|LINKEDIN)_\d+)\]`)
-)
-
 // redactor replaces private values in the texts of one lead.
 type redactor struct {
 	secrets *Secrets
@@ -95,96 +87,124 @@ type redactor struct {
 // clean replaces the lead's own private values, and what looks like anybody's. In free text it also takes the contact's
 // first or last name alone for what it is; in the name of a business it may be just that name.
 func (r *redactor) clean(s string, free bool) string {
-	// A stranger can type a placeholder; Restore would fill it.
-	s = placeholder.ReplaceAllString(s, "($1)")
-	parts := []part{{text: s}}
-	apply := func(f func(string) []part) {
-		var out []part
-		for _, p := range parts {
-			if p.hidden {
-				out = append(out, p)
-				continue
-			}
-			out = append(out, f(p.text)...)
-		}
-		parts = out
+	if strings.IndexByte(s, '[') >= 0 {
+		// A stranger can type a placeholder; Restore would fill it.
+		s = placeholder.ReplaceAllString(s, "($1)")
 	}
-	for _, f := range r.finders {
-		apply(f.find)
-	}
-	// Most texts hold none of these; a glance is a hundred times cheaper than the expressions.
 	digits := countDigits(s)
-	if strings.Contains(strings.ToLower(s), "linkedin") {
-		apply(r.pattern(anyProfile, "LINKEDIN", 0))
+	p := pieces{{text: s}}
+	for i := range r.finders {
+		if f := &r.finders[i]; f.digits != "" {
+			p = p.cut(f.numbers, f.instead)
+		}
+		p = p.cut(r.finders[i].find, r.finders[i].instead)
 	}
-	if strings.ContainsRune(s, '@') || strings.Contains(strings.ToLower(s), "at") && strings.ContainsAny(s, "([") {
-		apply(r.pattern(anyEmail, "EMAIL", 0))
-	}
+	p = p.cut(profilesIn, r.instead("LINKEDIN"))
+	p = p.cut(emailsIn, r.instead("EMAIL"))
 	if digits >= 7 {
-		apply(r.pattern(anyPhone, "PHONE", 0))
+		p = p.cut(phonesIn, r.instead("PHONE"))
 	}
 	if free {
+		name := r.instead("NAME")
 		if digits > 0 {
-			apply(r.pattern(anyStreet, "ADDRESS", 0))
+			p = p.cut(streetsIn, r.instead("ADDRESS"))
 		}
-		apply(r.pattern(titledName, "NAME", 1))
-		apply(r.pattern(saidName, "NAME", 1))
-		apply(r.singleNames)
+		p = p.cut(titledNamesIn, name).cut(saidNamesIn, name).cut(r.singleNames, name)
 	}
-	var b strings.Builder
-	for _, p := range parts {
-		b.WriteString(p.text)
-	}
-	return b.String()
+	return p.join()
+}
+
+// instead gives what stands for a value of this kind from now on.
+func (r *redactor) instead(kind string) func(string) string {
+	return func(value string) string { return r.secrets.hide(kind, value) }
 }
 
 func countDigits(s string) int {
 	n := 0
 	for i := range len(s) {
-		if s[i] >= '0' && s[i] <= '9' {
+		if isDigit(s[i]) {
 			n++
 		}
 	}
 	return n
 }
 
-// part is a stretch of text, and whether it is a placeholder already.
-type part struct {
+// piece is a stretch of text, and whether it is a placeholder already. Its words are found when they are asked for.
+type piece struct {
 	text   string
 	hidden bool
+	words  []span
+	parted bool
 }
 
-// cutOut replaces the byte ranges of s, in order and apart, by placeholders.
-func cutOut(s string, ranges [][2]int, name func(i int) string) []part {
-	if len(ranges) == 0 {
-		return []part{{text: s}}
+func (p *piece) spans() []span {
+	if !p.parted {
+		p.words, p.parted = spans(p.text), true
 	}
-	var out []part
-	at := 0
-	for i, r := range ranges {
-		if r[0] > at {
-			out = append(out, part{text: s[at:r[0]]})
+	return p.words
+}
+
+type pieces []piece
+
+// cut replaces what find finds in the open pieces: byte ranges, in order and apart. Most texts hold none, and stay as
+// they are.
+func (ps pieces) cut(find func(*piece) [][2]int, instead func(string) string) pieces {
+	var out pieces
+	for i := range ps {
+		var ranges [][2]int
+		if !ps[i].hidden {
+			ranges = find(&ps[i])
 		}
-		out = append(out, part{text: name(i), hidden: true})
-		at = r[1]
+		if len(ranges) > 0 && out == nil {
+			out = append(make(pieces, 0, len(ps)+2*len(ranges)), ps[:i]...)
+		}
+		switch {
+		case len(ranges) > 0:
+			out = append(out, ps[i].without(ranges, instead)...)
+		case out != nil:
+			out = append(out, ps[i])
+		}
 	}
-	if at < len(s) {
-		out = append(out, part{text: s[at:]})
+	if out == nil {
+		return ps
 	}
 	return out
 }
 
-func (f finder) find(s string) []part {
-	var ranges [][2]int
-	if f.re != nil {
-		for _, m := range f.re.FindAllStringIndex(s, -1) {
-			ranges = append(ranges, [2]int{m[0], m[1]})
+// without cuts the ranges out of a piece.
+func (p *piece) without(ranges [][2]int, instead func(string) string) pieces {
+	out := make(pieces, 0, 2*len(ranges)+1)
+	at := 0
+	for _, r := range ranges {
+		if r[0] > at {
+			out = append(out, piece{text: p.text[at:r[0]]})
 		}
-		if ranges != nil {
-			return f.rest(s, ranges)
-		}
+		out = append(out, piece{text: instead(p.text[r[0]:r[1]]), hidden: true})
+		at = r[1]
 	}
-	words := spans(s)
+	if at < len(p.text) {
+		out = append(out, piece{text: p.text[at:]})
+	}
+	return out
+}
+
+func (ps pieces) join() string {
+	if len(ps) == 1 {
+		return ps[0].text
+	}
+	var b strings.Builder
+	for _, p := range ps {
+		b.WriteString(p.text)
+	}
+	return b.String()
+}
+
+func (f *finder) instead(string) string { return f.placeholder }
+
+// find looks for the words of the value.
+func (f *finder) find(p *piece) [][2]int {
+	var ranges [][2]int
+	words := p.spans()
 	for i := 0; i < len(words); {
 		n := f.match(words[i:])
 		if n == 0 {
@@ -194,52 +214,34 @@ func (f finder) find(s string) []part {
 		ranges = append(ranges, [2]int{words[i].from, words[i+n-1].to})
 		i += n
 	}
-	return cutOut(s, ranges, func(int) string { return f.placeholder })
-}
-
-// rest looks for the words of a number between the places where its digits were found.
-func (f finder) rest(s string, ranges [][2]int) []part {
-	f.re = nil
-	var out []part
-	for _, p := range cutOut(s, ranges, func(int) string { return f.placeholder }) {
-		if p.hidden {
-			out = append(out, p)
-		} else {
-			out = append(out, f.find(p.text)...)
-		}
-	}
-	return out
+	return ranges
 }
 
 // match says how many words at the beginning of words are the value, 0 when they are not.
-func (f finder) match(words []span) int {
+func (f *finder) match(words []span) int {
 	if f.joined != "" && words[0].fold == f.joined {
 		return 1
 	}
-	for _, want := range [][]string{f.words, f.reverse} {
-		if len(want) == 0 || len(want) > len(words) {
-			continue
-		}
-		if slices.EqualFunc(want, words[:len(want)], func(w string, s span) bool {
-			return w == s.fold || streetWords[s.fold] == w && w != ""
-		}) {
-			return len(want)
-		}
+	if stand(words, f.words) {
+		return len(f.words)
+	}
+	if stand(words, f.reverse) {
+		return len(f.reverse)
 	}
 	return 0
 }
 
-// pattern hides what a form finds, or only its group.
-func (r *redactor) pattern(re *regexp.Regexp, kind string, group int) func(string) []part {
-	return func(s string) []part {
-		var ranges [][2]int
-		for _, m := range re.FindAllStringSubmatchIndex(s, -1) {
-			ranges = append(ranges, [2]int{m[2*group], m[2*group+1]})
-		}
-		return cutOut(s, ranges, func(i int) string {
-			return r.secrets.hide(kind, s[ranges[i][0]:ranges[i][1]])
-		})
+// stand says whether words begins with the wanted ones.
+func stand(words []span, value []wanted) bool {
+	if len(value) == 0 || len(value) > len(words) {
+		return false
 	}
+	for i, w := range value {
+		if fold := words[i].fold; fold != w.fold && (!w.street || streetWords[fold] != w.fold) {
+			return false
+		}
+	}
+	return true
 }
 
 // nameWords are the parts of a name that can stand for it alone.
@@ -255,17 +257,17 @@ func nameWords(name string) []string {
 
 var particles = set("von van der den des del della the les mme mlle mrs miss dre prof")
 
-// singleNames hides the contact's first or last name where it stands alone and is written as a name.
-func (r *redactor) singleNames(s string) []part {
+// singleNames finds the contact's first or last name where it stands alone and is written as a name.
+func (r *redactor) singleNames(p *piece) [][2]int {
 	if len(r.names) == 0 {
-		return []part{{text: s}}
+		return nil
 	}
 	var ranges [][2]int
-	for _, w := range spans(s) {
-		first, _ := utf8.DecodeRuneInString(s[w.from:])
+	for _, w := range p.spans() {
+		first, _ := utf8.DecodeRuneInString(p.text[w.from:])
 		if unicode.IsUpper(first) && slices.Contains(r.names, w.fold) {
 			ranges = append(ranges, [2]int{w.from, w.to})
 		}
 	}
-	return cutOut(s, ranges, func(i int) string { return r.secrets.hide("NAME", s[ranges[i][0]:ranges[i][1]]) })
+	return ranges
 }

@@ -10,18 +10,36 @@ import (
 // Visible removes what a reader cannot see and a model can: zero-width and bidirectional characters, the Unicode tag
 // block, variation selectors, private use, and controls other than line breaks and tabs.
 func Visible(s string) string {
+	if plainText(s) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\ufffd")
-	return norm.NFC.String(strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r == '\u2028' || r == '\u2029' || r == '\r':
-			return '\n'
-		case unicode.Is(unicode.C, r), unicode.Is(unicode.Variation_Selector, r), hiddenLetter(r):
-			return -1
+	if strings.IndexByte(s, '\r') >= 0 {
+		s = strings.ReplaceAll(s, "\r\n", "\n")
+	}
+	return norm.NFC.String(strings.Map(visible, s))
+}
+
+// plainText says whether s holds only letters and signs of which nothing has to be removed or composed: nearly all texts.
+func plainText(s string) bool {
+	for _, r := range s {
+		if (r < ' ' || r > '~') && (r <= '\u00a0' || r > '\u02ff' || r == '\u00ad') && (r < '\u2010' || r > '\u2027') && r != '\n' && r != '\t' && r != '€' {
+			return false
 		}
+	}
+	return true
+}
+
+func visible(r rune) rune {
+	switch {
+	case r >= ' ' && r <= '~', r == '\n', r == '\t': // nearly all
 		return r
-	}, strings.ReplaceAll(s, "\r\n", "\n")))
+	case r == '\u2028' || r == '\u2029' || r == '\r':
+		return '\n'
+	case unicode.Is(unicode.C, r), unicode.Is(unicode.Variation_Selector, r), hiddenLetter(r):
+		return -1
+	}
+	return r
 }
 
 // hiddenLetter knows the characters that count as letters or marks and show nothing.
