@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -286,9 +288,27 @@ func BenchmarkView(b *testing.B) {
 		Notes: strings.Repeat("Bonjour, nous cherchons de l'aide pour nos réseaux sociaux, voici mon numéro 514 555-0199. ", 20),
 	}
 	b.SetBytes(int64(len(l.Notes)))
+	before := processorTime(b)
 	for b.Loop() {
 		lead.View(r, l)
 	}
+	if spent := processorTime(b) - before; spent > 0 {
+		b.ReportMetric(float64(len(l.Notes))*float64(b.N)/1e6/spent.Seconds(), "MB/cpu-s")
+	}
+}
+
+// processorTime is what this process has used; 0 where that cannot be told. On a shared machine it says more than the
+// clock on the wall.
+func processorTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	raw, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond // the kernel counts hundredths
 }
 
 func BenchmarkScore(b *testing.B) {

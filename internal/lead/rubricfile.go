@@ -17,8 +17,11 @@ import (
 
 const opParse = "lead.Parse"
 
-// Parse reads a rubric from YAML. An error names the line at fault.
-func Parse(src []byte) (Rubric, error) {
+// Parse reads a rubric from YAML. An error names the line at fault. The same text is read once: what is given back is
+// shared and is not to be changed.
+func Parse(src []byte) (Rubric, error) { return parsed.of(src, parse) }
+
+func parse(src []byte) (Rubric, error) {
 	r := Rubric{
 		Formula:  Formula{Fit: 0.6, Intent: 0.4},
 		Grade:    Thresholds{First: 70, Second: 40},

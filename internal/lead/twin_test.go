@@ -202,6 +202,10 @@ func BenchmarkQualify(b *testing.B) {
 			}
 			e := lead.Rules(r, l)
 			b.ReportAllocs()
+			before := processorTime(b)
+			defer func() {
+				b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/lead")
+			}()
 			for b.Loop() {
 				view, _ := lead.View(r, l)
 				if faults := lead.Check(r, e, view); len(faults) > 0 {
