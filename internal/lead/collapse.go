@@ -15,7 +15,7 @@ const (
 	maxDuplicates  = 10_000
 	joinMark       = " | "
 	maxShared      = 200 // people behind one company's address that are compared; keeps a list of one employer's staff linear
-	defaultHolding = 50_000
+	defaultHolding = 20_000
 )
 
 // Duplicate is a row that stands for a lead which an earlier row has brought already.
@@ -31,42 +31,57 @@ type Duplicate struct {
 
 // Collector makes one lead out of the rows that stand for the same one: the first row wins, what it leaves empty is
 // filled by later ones, and differing further fields are kept side by side. Leads are held until Drain gives them up;
-// of drained ones it keeps about 250 bytes each, to know their duplicates.
+// of drained ones it keeps about 200 bytes each, to know their duplicates, unless a Past keeps them: see Scan.
 type Collector struct {
-	// Holding is how many leads are held before Full says so; 0 means 50,000.
-	Holding int
+	seed   maphash.Seed
+	index  map[Digest]int32   // the lead that showed a key first
+	shared map[Digest][]int32 // the others with that key, which something surer tells apart
+	known  map[int32]*known
+	leads  int32 // so far
+	held   map[int32]*growth.Lead
+	order  []int32
 
-	seed    maphash.Seed
-	index   map[keySum]int32   // the lead that showed a key first
-	shared  map[keySum][]int32 // the others with that key, which something surer tells apart
-	known   []known
-	held    map[int32]*growth.Lead
-	order   []int32
+	past    Past      // takes what leaves memory; nil: nothing does
+	adopted []KeptKey // keys that the past does not know yet
+	changed []int32   // leads of which it does not know what is to be known
+	seen    keyFilter // the keys that it may know
+
 	dups    []Duplicate
 	rows    int
 	dupRows int
 	folded  int
 }
 
-// keySum is a key's digest: enough to tell a million leads apart, and no personal data.
-type keySum [2]uint64
+// Digest is a key's: enough to tell a million leads apart, and no personal data.
+type Digest [16]byte
 
 // known is what is kept of a lead for good.
 type known struct {
-	line  int
-	keys  [len(keyKinds)]keySum
-	forms []keySum // how rows have written it
+	line    int
+	keys    [len(keyKinds)]Digest
+	forms   []Digest // how rows have written it
+	changed bool     // since the past was told of it
 }
 
 // NewCollector returns an empty collector.
 func NewCollector() *Collector {
-	return &Collector{seed: maphash.MakeSeed(), index: map[keySum]int32{}, shared: map[keySum][]int32{}, held: map[int32]*growth.Lead{}}
+	c := &Collector{seed: maphash.MakeSeed(), held: map[int32]*growth.Lead{}}
+	c.forget()
+	return c
+}
+
+func (c *Collector) forget() {
+	c.index, c.shared, c.known = map[Digest]int32{}, map[Digest][]int32{}, map[int32]*known{}
+	c.adopted, c.changed = nil, nil
 }
 
 // Add takes one row's lead. It says whether the row stands for a lead that was there before.
 func (c *Collector) Add(line int, l growth.Lead) (Duplicate, bool) {
+	return c.add(line, l, c.digest(l))
+}
+
+func (c *Collector) add(line int, l growth.Lead, keys [len(keyKinds)]Digest) (Duplicate, bool) {
 	c.rows++
-	keys := c.digest(l)
 	i, kind, found := c.find(keys)
 	if !found {
 		c.remember(line, l, keys)
@@ -89,7 +104,7 @@ func (c *Collector) Add(line int, l growth.Lead) (Duplicate, bool) {
 	return d, true
 }
 
-func (c *Collector) digest(l growth.Lead) (out [len(keyKinds)]keySum) {
+func (c *Collector) digest(l growth.Lead) (out [len(keyKinds)]Digest) {
 	keys := Keys(l)
 	for i, kind := range keyKinds {
 		if v := keyOf(keys, kind); v != "" {
@@ -99,15 +114,17 @@ func (c *Collector) digest(l growth.Lead) (out [len(keyKinds)]keySum) {
 	return out
 }
 
-func (c *Collector) sum(parts ...string) keySum {
+func (c *Collector) sum(parts ...string) (d Digest) {
 	s := strings.Join(parts, "\x00")
-	return keySum{maphash.String(c.seed, s), maphash.String(c.seed, s+"\x00")}
+	binary.LittleEndian.PutUint64(d[:8], maphash.String(c.seed, s))
+	binary.LittleEndian.PutUint64(d[8:], maphash.String(c.seed, s+"\x00"))
+	return d
 }
 
 // find gives the lead that Same would call the same.
-func (c *Collector) find(keys [len(keyKinds)]keySum) (int32, KeyKind, bool) {
+func (c *Collector) find(keys [len(keyKinds)]Digest) (int32, KeyKind, bool) {
 	for k, key := range keys {
-		if key == (keySum{}) {
+		if key == (Digest{}) {
 			continue
 		}
 		first, ok := c.index[key]
@@ -127,56 +144,74 @@ func (c *Collector) find(keys [len(keyKinds)]keySum) (int32, KeyKind, bool) {
 }
 
 // same is Same on digests.
-func (c *Collector) same(a, b [len(keyKinds)]keySum) bool {
+func (c *Collector) same(a, b [len(keyKinds)]Digest) bool {
 	var ka, kb []Key
 	for i, kind := range keyKinds {
-		if a[i] != (keySum{}) {
-			ka = append(ka, Key{Kind: kind, Value: a[i].text()})
+		if a[i] != (Digest{}) {
+			ka = append(ka, Key{Kind: kind, Value: string(a[i][:])})
 		}
-		if b[i] != (keySum{}) {
-			kb = append(kb, Key{Kind: kind, Value: b[i].text()})
+		if b[i] != (Digest{}) {
+			kb = append(kb, Key{Kind: kind, Value: string(b[i][:])})
 		}
 	}
 	_, ok := Same(ka, kb)
 	return ok
 }
 
-func (k keySum) text() string {
-	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), k[0])
-	return string(binary.LittleEndian.AppendUint64(b, k[1]))
-}
-
-func (c *Collector) remember(line int, l growth.Lead, keys [len(keyKinds)]keySum) {
-	i := int32(len(c.known)) //nolint:gosec // G115: so many leads do not fit into memory
-	k := known{line: line}
+func (c *Collector) remember(line int, l growth.Lead, keys [len(keyKinds)]Digest) {
+	i := c.leads
+	c.leads++
+	k := &known{line: line}
 	for _, kind := range keyKinds {
-		if f := c.form(kind, l); f != (keySum{}) {
+		if f := c.form(kind, l); f != (Digest{}) {
 			k.forms = append(k.forms, f)
 		}
 	}
-	c.known = append(c.known, k)
+	c.known[i] = k
 	c.adopt(i, keys)
+	c.change(i)
 	c.held[i] = &l
 	c.order = append(c.order, i)
 }
 
+// change notes that the past does not know all of a lead.
+func (c *Collector) change(i int32) {
+	if k := c.known[i]; c.past != nil && !k.changed {
+		k.changed = true
+		c.changed = append(c.changed, i)
+	}
+}
+
 // adopt adds the keys that a lead had not shown so far.
-func (c *Collector) adopt(i int32, keys [len(keyKinds)]keySum) {
-	k := &c.known[i]
+func (c *Collector) adopt(i int32, keys [len(keyKinds)]Digest) {
+	k := c.known[i]
 	for n, key := range keys {
-		if key != (keySum{}) && k.keys[n] == (keySum{}) {
-			k.keys[n] = key
-			if _, taken := c.index[key]; !taken {
-				c.index[key] = i
-			} else if len(c.shared[key]) < maxShared {
-				c.shared[key] = append(c.shared[key], i)
-			}
+		if key == (Digest{}) || k.keys[n] != (Digest{}) {
+			continue
+		}
+		k.keys[n] = key
+		c.change(i)
+		if c.enter(key, i) && c.past != nil {
+			c.adopted = append(c.adopted, KeptKey{Key: key, Lead: i})
 		}
 	}
 }
 
+// enter says whether there was room for one more lead behind a key.
+func (c *Collector) enter(key Digest, i int32) bool {
+	if _, taken := c.index[key]; !taken {
+		c.index[key] = i
+		return true
+	}
+	if len(c.shared[key]) >= maxShared {
+		return false
+	}
+	c.shared[key] = append(c.shared[key], i)
+	return true
+}
+
 // form is how a row writes the fields behind a key.
-func (c *Collector) form(kind KeyKind, l growth.Lead) keySum {
+func (c *Collector) form(kind KeyKind, l growth.Lead) Digest {
 	name := strings.TrimSpace(displayName(l))
 	var parts []string
 	switch kind {
@@ -192,7 +227,7 @@ func (c *Collector) form(kind KeyKind, l growth.Lead) keySum {
 		parts = []string{strings.TrimSpace(l.Address), name}
 	}
 	if parts[0] == "" {
-		return keySum{}
+		return Digest{}
 	}
 	return c.sum(append([]string{string(kind)}, parts...)...)
 }
@@ -200,13 +235,14 @@ func (c *Collector) form(kind KeyKind, l growth.Lead) keySum {
 const maxForms = 20 // ways of writing one lead that are told apart
 
 // newForm notes a way of writing a lead, and says whether no row had used it before.
-func (c *Collector) newForm(i int32, f keySum) bool {
-	k := &c.known[i]
+func (c *Collector) newForm(i int32, f Digest) bool {
+	k := c.known[i]
 	if slices.Contains(k.forms, f) {
 		return false
 	}
 	if len(k.forms) < maxForms {
 		k.forms = append(k.forms, f)
+		c.change(i)
 	}
 	return true
 }
@@ -256,15 +292,6 @@ func joinValue(have, more string) string {
 	return have + joinMark + more
 }
 
-// Full says that as many leads are held as memory was promised for: call Drain before adding more.
-func (c *Collector) Full() bool {
-	limit := c.Holding
-	if limit == 0 {
-		limit = defaultHolding
-	}
-	return len(c.held) >= limit
-}
-
 // Drain gives the leads held so far in the order of the file and lets go of them. Later rows for them still count as
 // duplicates but add nothing to them.
 func (c *Collector) Drain() []growth.Lead {
@@ -283,5 +310,5 @@ func (c *Collector) Duplicates() []Duplicate { return c.dups }
 // Counts says how many rows came in, how many leads they stand for, how many rows were duplicates, and how many of
 // these were joined by folding only.
 func (c *Collector) Counts() (rows, leads, duplicates, folded int) {
-	return c.rows, len(c.known), c.dupRows, c.folded
+	return c.rows, int(c.leads), c.dupRows, c.folded
 }

@@ -81,52 +81,78 @@ type Tally struct {
 type Sinks struct {
 	Leads func([]growth.Lead) error
 	Bad   func(Row) error
+	// Past bounds the memory of a scan: it keeps what is to be known of the leads that were handed out. Without one that
+	// stays in memory, about 200 bytes for each lead.
+	Past Past
 }
 
 // Scan reads a whole file and hands out its leads, each once, and its bad rows. However often a file is read, its leads
-// come in the same order and in the same batches: who was interrupted can count them.
+// come in the same order: who was interrupted can count them.
 func (p Plan) Scan(ctx context.Context, r io.Reader, to Sinks) (Tally, error) {
-	var t Tally
-	c := NewCollector()
-	for row, err := range Open(r, p.Format, p.Mapping).Rows() {
+	s := scan{Sinks: to, c: NewCollector(), holding: defaultHolding}
+	s.c.past = to.Past
+	return s.all(ctx, Open(r, p.Format, p.Mapping))
+}
+
+// scan is one reading of a file. Rows are taken in blocks: within one, rows that stand for the same lead are merged.
+type scan struct {
+	Sinks
+	Tally
+	c       *Collector
+	holding int
+	block   []collected
+}
+
+func (s *scan) all(ctx context.Context, rows *Reader) (Tally, error) {
+	for row, err := range rows.Rows() {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err != nil {
-			return t, err
+		if err == nil {
+			err = s.take(ctx, row)
 		}
-		if err := t.take(row, c, to); err != nil {
-			return t, err
+		if err != nil {
+			return s.Tally, err
 		}
 	}
-	if err := to.give(c.Drain()); err != nil {
-		return t, err
+	if err := s.settle(ctx); err != nil {
+		return s.Tally, err
 	}
 	var good int
-	good, t.Leads, t.Repeated, t.Folded = c.Counts()
-	t.Rows, t.Duplicates = good+t.Bad, c.Duplicates()
-	return t, nil
+	good, s.Tally.Leads, s.Repeated, s.Folded = s.c.Counts()
+	s.Rows, s.Duplicates = good+s.Tally.Bad, s.c.Duplicates()
+	return s.Tally, nil
 }
 
-func (t *Tally) take(row Row, c *Collector, to Sinks) error {
+func (s *scan) take(ctx context.Context, row Row) error {
 	if row.Bad != "" {
-		t.Bad++
-		if to.Bad == nil {
+		s.Tally.Bad++
+		if s.Sinks.Bad == nil {
 			return nil
 		}
-		return to.Bad(row)
+		return s.Sinks.Bad(row)
 	}
 	if len(row.Warnings) > 0 {
-		t.Moved++
-		if len(t.Moves) < SomeLines {
-			t.Moves = append(t.Moves, fmt.Sprintf("line %d: %s", row.Line, strings.Join(row.Warnings, "; ")))
+		s.Moved++
+		if len(s.Moves) < SomeLines {
+			s.Moves = append(s.Moves, fmt.Sprintf("line %d: %s", row.Line, strings.Join(row.Warnings, "; ")))
 		}
 	}
-	c.Add(row.Line, row.Lead)
-	if !c.Full() {
+	s.block = append(s.block, collected{line: row.Line, lead: row.Lead, keys: s.c.digest(row.Lead)})
+	if len(s.block) < s.holding {
 		return nil
 	}
-	return to.give(c.Drain())
+	return s.settle(ctx)
+}
+
+func (s *scan) settle(ctx context.Context) error {
+	leads, err := s.c.settle(ctx, s.block)
+	clear(s.block)
+	s.block = s.block[:0]
+	if err != nil {
+		return err
+	}
+	return s.give(leads)
 }
 
 func (s Sinks) give(leads []growth.Lead) error {
