@@ -52,6 +52,7 @@ type Import struct {
 	CreatedAt  time.Time          `json:"created_at"`
 	UpdatedAt  time.Time          `json:"updated_at"`
 	UndoneAt   *time.Time         `json:"undone_at"`
+	Reading    string             `json:"-"` // whose chunks count; empty: the file has to be read
 }
 
 // ImportMapping is what was stated about the columns and what they were taken for.
@@ -95,11 +96,13 @@ type importRow struct {
 	CreatedAt time.Time       `db:"created_at"`
 	UpdatedAt time.Time       `db:"updated_at"`
 	UndoneAt  *time.Time      `db:"undone_at"`
+	Reading   string          `db:"reading"`
 }
 
 const importColumns = `i.id, i.campaign_id, i.file_name, i.file_hash, i.bytes, i.encoding, i.delimiter, i.mapping, i.doubts, i.counts,
 	i.position, i.jobs, i.unchanged, i.refused, i.erased, i.restored, i.kept, i.state, i.created_by, i.created_at, i.updated_at, i.undone_at,
-	EXISTS (SELECT 1 FROM import_parts p WHERE p.import_id = i.id) AS has_file, i.brought AS created, i.merged AS updated`
+	EXISTS (SELECT 1 FROM import_parts p WHERE p.import_id = i.id) AS has_file, i.brought AS created, i.merged AS updated,
+	coalesce(i.reading::text, '') AS reading`
 
 func (r importRow) imported() (Import, error) {
 	i := Import{
@@ -107,6 +110,7 @@ func (r importRow) imported() (Import, error) {
 		Position: r.Position, Created: r.Created, Updated: r.Updated, Jobs: r.Jobs, Unchanged: r.Unchanged, Refused: r.Refused,
 		Erased: r.Erased, Restored: r.Restored, Kept: r.Kept, State: r.State, HasFile: r.HasFile, CreatedBy: r.CreatedBy,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), UndoneAt: r.UndoneAt,
+		Reading: r.Reading,
 	}
 	if r.Campaign.Valid {
 		id := growth.CampaignID(r.Campaign.String)
@@ -268,8 +272,8 @@ func (sc Scoped) LookAgain(ctx context.Context, i Import) (Import, error) {
 		return Import{}, err
 	}
 	return sc.changeImport(ctx, i.ID, "only a file of which no lead has been taken in can be read in another way", `
-		UPDATE imports SET encoding = $3, delimiter = $4, mapping = $5, doubts = $6, counts = $7, updated_at = now()
-		WHERE workspace_id = $1 AND id = $2 AND state = 'previewed'`, i.Encoding, i.Delimiter, mapping, doubts, counts)
+		UPDATE imports SET encoding = $3, delimiter = $4, mapping = $5, doubts = $6, counts = $7, reading = nullif($8, '')::uuid, updated_at = now()
+		WHERE workspace_id = $1 AND id = $2 AND state = 'previewed'`, i.Encoding, i.Delimiter, mapping, doubts, counts, i.Reading)
 }
 
 // BeginImport makes an import run into a campaign. An import that runs already goes on.

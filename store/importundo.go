@@ -153,6 +153,9 @@ func (tx *Tx) dropFiles(ctx context.Context, ws growth.WorkspaceID, ids []growth
 		WITH dropped AS (
 			DELETE FROM import_parts p USING imports i
 			WHERE i.id = p.import_id AND i.workspace_id = $1 AND i.id = ANY($2::uuid[]) RETURNING p.import_id
+		), unpacked AS (
+			DELETE FROM import_chunks c USING imports i
+			WHERE i.id = c.import_id AND i.workspace_id = $1 AND i.id = ANY($2::uuid[])
 		)
 		SELECT count(DISTINCT import_id) FROM dropped`, ws, pq.Array(names))
 	return n, wrap("drop files", err)

@@ -162,6 +162,17 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		return n, err == nil && n == 0
 	},
 	"CacheDays": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CacheDays(o.ctx, time.Time{})) },
+	"AddChunk": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(sc.AddChunk(o.ctx, o.imported.ID, growth.NewID(), 0, []growth.Lead{{BusinessName: "Theirs"}}))
+	},
+	"Chunk": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Chunk(o.ctx, o.imported.ID, 0)) },
+	"UseReading": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(sc.UseReading(o.ctx, o.imported.ID, growth.NewID()))
+	},
+	"DropReading": func(sc store.Scoped, o owned) (any, bool) {
+		err := sc.DropReading(o.ctx, o.imported.ID, growth.NewID())
+		return err, err == nil
+	},
 	"AddFeedback": func(sc store.Scoped, o owned) (any, bool) {
 		_, err := sc.AddFeedback(o.ctx, store.Feedback{Job: o.job})
 		return absent(err)

@@ -33,6 +33,7 @@ type Store struct {
 	deposits   group[deposit, bool]
 	finishes   group[ending, growth.JobState]
 	onCalls    atomic.Pointer[func([]growth.Call)]
+	pasts      chan struct{} // as many as there may be at once
 }
 
 // Options tune the pools; the zero value means the stated defaults.
@@ -102,7 +103,7 @@ func with(address string, settings []string) string {
 }
 
 func newStore(db, points *sqlx.DB) *Store {
-	s := &Store{db: db, points: points, statements: &statements{db: points, byText: map[string]*sqlx.Stmt{}}}
+	s := &Store{db: db, points: points, statements: &statements{db: points, byText: map[string]*sqlx.Stmt{}}, pasts: make(chan struct{}, maxPasts)}
 	s.claims.run, s.beats.run, s.deposits.run = s.claimAll, s.beatAll, s.depositAll
 	s.finishes.run = func(ctx context.Context, es []ending) ([]growth.JobState, error) { return finishAll(ctx, s, es) }
 	return s

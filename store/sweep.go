@@ -140,6 +140,8 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 		`DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM lead_changes WHERE id IN (SELECT id FROM lead_changes WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM import_parts WHERE created_at < now() - least($1, 86400) * interval '1 second'`, // a day is enough to go on
+		`DELETE FROM import_chunks WHERE created_at < now() - least($1, 86400) * interval '1 second'`,
+		`DELETE FROM cache_dues WHERE created_at < now() - $1 * interval '1 second'`, // no answer lives as long
 		`DELETE FROM import_leads WHERE (import_id, lead_id) IN (
 			SELECT import_id, lead_id FROM import_leads WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM imports WHERE created_at < now() - $1 * interval '1 second'

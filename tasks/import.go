@@ -2,10 +2,7 @@ package tasks
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
-	"io"
-	"strconv"
 	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -51,155 +48,6 @@ func (s ImportStated) parse() (out lead.Stated, err error) {
 	return out, err
 }
 
-// ImportPreview is what a file was taken for, and the first of what is odd about it.
-type ImportPreview struct {
-	Import     store.Import
-	Undecided  bool     // only a person can name the encoding
-	Explained  []string // what the file and each column were taken for
-	Sample     []growth.Lead
-	Duplicates []lead.Duplicate
-	BadRows    []lead.Row
-}
-
-// Upload keeps a file and looks at it. A file that is on its way in already, by its hash, goes on where it was.
-func (im Importer) Upload(ctx context.Context, ws growth.WorkspaceID, name, by string, file io.Reader, s ImportStated) (ImportPreview, error) {
-	if _, err := s.parse(); err != nil {
-		return ImportPreview{}, err
-	}
-	sc := im.Store.In(ws)
-	i, err := sc.AddImport(ctx, store.Import{FileName: name, CreatedBy: by}, file)
-	if err != nil {
-		return ImportPreview{}, err
-	}
-	earlier, found, err := sc.EarlierImport(ctx, i)
-	if err != nil {
-		return ImportPreview{}, err
-	}
-	if found && (earlier.State == store.ImportPreviewed || earlier.State == store.ImportRunning) {
-		if i, err = sc.AdoptFile(ctx, i.ID, earlier.ID); err != nil {
-			return ImportPreview{}, err
-		}
-	}
-	p, err := im.Look(ctx, ws, i.ID, s)
-	if err != nil && i.Counts.Rows == 0 { // no file of leads
-		err = errors.Join(err, sc.DropImport(context.WithoutCancel(ctx), i.ID))
-	}
-	if found && earlier.State == store.ImportDone {
-		p.Import.Doubts = append(p.Import.Doubts, "this very file was imported on "+earlier.CreatedAt.Format(time.DateOnly))
-	}
-	return p, err
-}
-
-// Look reads a file that is held and says what it would bring. It writes nothing but what it took the file for, and not
-// even that once leads have been taken in: the way in which a file is read does not change under way.
-func (im Importer) Look(ctx context.Context, ws growth.WorkspaceID, id growth.ImportID, s ImportStated) (ImportPreview, error) {
-	sc := im.Store.In(ws)
-	i, err := sc.Import(ctx, id)
-	if err != nil {
-		return ImportPreview{}, err
-	}
-	begun := i.State != store.ImportPreviewed
-	if begun {
-		s = ImportStated{Encoding: i.Encoding, Delimiter: i.Delimiter, Mapping: i.Mapping.Stated}
-	}
-	stated, err := s.parse()
-	if err != nil {
-		return ImportPreview{}, err
-	}
-	plan, err := planOf(ctx, sc, id, stated)
-	if err != nil {
-		return ImportPreview{}, err
-	}
-	p, err := preview(ctx, sc, i, plan)
-	if err != nil || begun {
-		return p, err
-	}
-	p.Import.Encoding, p.Import.Delimiter = string(plan.Format.Encoding), string(plan.Format.Delimiter)
-	p.Import.Mapping, p.Import.Doubts = store.ImportMapping{Stated: s.Mapping, Columns: plan.Mapping.Fields()}, plan.Doubts()
-	if p.Undecided = plan.Format.Decided() != nil; p.Undecided {
-		p.Import.Encoding = "" // as long as nobody names it, it is found out again, and refused
-	}
-	p.Import, err = sc.LookAgain(ctx, p.Import)
-	return p, err
-}
-
-func planOf(ctx context.Context, sc store.Scoped, id growth.ImportID, s lead.Stated) (lead.Plan, error) {
-	file, err := sc.ImportFile(ctx, id)
-	if err != nil {
-		return lead.Plan{}, err
-	}
-	return lead.NewPlan(file, s)
-}
-
-// statedOf is how an import that was looked at is read from then on.
-func statedOf(i store.Import) (lead.Stated, error) {
-	return ImportStated{Encoding: i.Encoding, Delimiter: i.Delimiter, Mapping: i.Mapping.Stated}.parse()
-}
-
-func preview(ctx context.Context, sc store.Scoped, i store.Import, plan lead.Plan) (ImportPreview, error) {
-	p := ImportPreview{Import: i, Explained: append(plan.Format.Explain(), plan.Mapping.Explain()...), Sample: []growth.Lead{}, BadRows: []lead.Row{}}
-	rubric, err := lead.Load(lead.DefaultRubric)
-	if err != nil {
-		return p, err
-	}
-	closed := 0
-	file, err := sc.ImportFile(ctx, i.ID)
-	if err != nil {
-		return p, err
-	}
-	t, err := plan.Scan(ctx, file, lead.Sinks{
-		Leads: func(ls []growth.Lead) error {
-			for _, l := range ls {
-				if len(lead.Gates(rubric, l)) > 0 {
-					closed++
-				}
-			}
-			p.Sample = append(p.Sample, ls[:min(len(ls), lead.SomeLines-min(len(p.Sample), lead.SomeLines))]...)
-			return nil
-		},
-		Bad: func(r lead.Row) error {
-			if len(p.BadRows) < importExtent {
-				p.BadRows = append(p.BadRows, r)
-			}
-			return nil
-		},
-	})
-	p.Duplicates = t.Duplicates[:min(len(t.Duplicates), importExtent)]
-	p.Import.Counts = store.ImportCounts{Rows: t.Rows, Bad: t.Bad, Leads: t.Leads, Duplicates: t.Repeated, Closed: closed}
-	return p, err
-}
-
-// BadRows writes the rows that could not be read as leads: their line, the reason, and the fields as they stood in the
-// file, so that they can be mended and imported.
-func (im Importer) BadRows(ctx context.Context, ws growth.WorkspaceID, id growth.ImportID, w io.Writer) error {
-	sc := im.Store.In(ws)
-	i, err := sc.Import(ctx, id)
-	if err != nil {
-		return err
-	}
-	stated, err := statedOf(i)
-	if err != nil {
-		return err
-	}
-	plan, err := planOf(ctx, sc, id, stated)
-	if err != nil {
-		return err
-	}
-	file, err := sc.ImportFile(ctx, id)
-	if err != nil {
-		return err
-	}
-	out := csv.NewWriter(w)
-	if err := out.Write(lead.Harmless(append([]string{"line", "reason"}, plan.Format.Headers...))); err != nil {
-		return err
-	}
-	_, err = plan.Scan(ctx, file, lead.Sinks{Bad: func(r lead.Row) error {
-		return out.Write(lead.Harmless(append([]string{strconv.Itoa(r.Line), r.Bad}, r.Fields...)))
-	}})
-	out.Flush()
-	return errors.Join(err, out.Error())
-}
-
 // ImportRun says how a file that was looked at is taken in.
 type ImportRun struct {
 	Campaign     growth.CampaignID
@@ -207,9 +55,6 @@ type ImportRun struct {
 	By           string
 	TraceID      string
 }
-
-// errPause ends a scan whose time is up.
-var errPause = errors.New("the step is over")
 
 // Run takes leads in for as long as a step lasts, and answers how far it is: whoever wants more calls again while the
 // state is running. It refuses a file with doubts that nobody has read.
@@ -250,13 +95,13 @@ func (im Importer) Run(ctx context.Context, ws growth.WorkspaceID, id growth.Imp
 	}
 	rubric = rubric.In(first(w.Settings.Language, "fr-CA"))
 	r := &importRun{Importer: im, ImportRun: o, ws: w, rubric: rubric, sc: sc, i: i, until: time.Now().Add(im.step())}
-	switch err := r.scan(ctx, plan); {
-	case errors.Is(err, errPause):
-		return sc.Import(ctx, id)
-	case err != nil:
+	if done, err := r.all(ctx, plan); err != nil || !done {
+		return r.soFar(ctx, err)
+	}
+	if i, err = sc.FinishImport(ctx, id); err != nil {
 		return i, err
 	}
-	return sc.FinishImport(ctx, id)
+	return i, sc.DropReading(ctx, id, i.Reading)
 }
 
 func (im Importer) step() time.Duration {
@@ -274,33 +119,53 @@ type importRun struct {
 	rubric lead.Rubric // of the workspace, read once: reading it takes longer than a hundred leads
 	sc     store.Scoped
 	i      store.Import
-	seen   int // leads that came by in this reading
 	until  time.Time
 }
 
-func (r *importRun) scan(ctx context.Context, plan lead.Plan) error {
-	file, err := r.sc.ImportFile(ctx, r.i.ID)
+// soFar is how far an import is whose step ended early.
+func (r *importRun) soFar(ctx context.Context, err error) (store.Import, error) {
 	if err != nil {
-		return err
+		return r.i, err
 	}
-	_, err = plan.Scan(ctx, file, lead.Sinks{Leads: func(ls []growth.Lead) error {
-		for len(ls) > 0 {
-			n := min(importChunk, len(ls))
-			skip := r.i.Position - r.seen
-			if skip > 0 {
-				n = min(skip, len(ls))
-			} else if err := r.take(ctx, ls[:n]); err != nil {
-				return err
+	return r.sc.Import(ctx, r.i.ID)
+}
+
+// all takes in what is left, and says whether that was all or the step is over. Each step takes something in.
+func (r *importRun) all(ctx context.Context, plan lead.Plan) (done bool, err error) {
+	for read := false; ; {
+		ls, err := r.sc.Chunk(ctx, r.i.ID, r.i.Position)
+		switch {
+		case err != nil:
+			return false, err
+		case len(ls) > 0:
+			if err := r.take(ctx, ls); err != nil {
+				return false, err
 			}
-			r.seen += n
-			ls = ls[n:]
-			if skip <= 0 && time.Now().After(r.until) { // each step takes something in
-				return errPause
+			if r.i.Position += len(ls); time.Now().After(r.until) {
+				return r.i.Position >= r.i.Counts.Leads, nil
 			}
+		case read || r.i.Position >= r.i.Counts.Leads:
+			return true, nil
+		default:
+			if err := r.readAgain(ctx, plan); err != nil {
+				return false, err
+			}
+			read = true
 		}
-		return nil
-	}})
-	return err
+	}
+}
+
+// readAgain makes the chunks of a file anew: they are held for a day only, and an older version made none.
+func (r *importRun) readAgain(ctx context.Context, plan lead.Plan) error {
+	again := &importReading{store: r.Store, sc: r.sc, id: r.i.ID, name: growth.NewID()}
+	_, err := again.scan(ctx, plan, func([]growth.Lead) {}, func(lead.Row) {})
+	if err == nil {
+		err = r.sc.UseReading(ctx, r.i.ID, again.name)
+	}
+	if err != nil {
+		return errors.Join(err, again.forget(ctx, err))
+	}
+	return r.sc.DropReading(ctx, r.i.ID, r.i.Reading)
 }
 
 // take stores leads and asks for their scores. A kill between the commits repeats them: both know what is there.
@@ -317,7 +182,7 @@ func (r *importRun) take(ctx context.Context, ls []growth.Lead) error {
 	if err != nil {
 		return err
 	}
-	step := store.ImportStep{From: r.seen, To: r.seen + len(ls)}
+	step := store.ImportStep{From: r.i.Position, To: r.i.Position + len(ls)}
 	var subs []Submission
 	for _, s := range saved {
 		args := QualifyArgs{LeadID: s.Lead.ID}

@@ -37,14 +37,19 @@ type collected struct {
 	keys [len(keyKinds)]Digest
 }
 
-// settle takes a block of rows, gives up their leads, and leaves what is to be known of them to the past.
-func (c *Collector) settle(ctx context.Context, rows []collected) ([]growth.Lead, error) {
+// settle takes a block of rows, gives up their leads, and leaves what is to be known of them to the past, unless no row
+// follows.
+func (c *Collector) settle(ctx context.Context, rows []collected, last bool) ([]growth.Lead, error) {
 	if err := c.recall(ctx, rows); err != nil {
 		return nil, err
 	}
 	fresh := c.leads
 	for _, r := range rows {
 		c.add(r.line, r.lead, r.keys)
+	}
+	if last {
+		c.adopted, c.changed = nil, nil
+		return c.Drain(), nil
 	}
 	return c.Drain(), c.keep(ctx, fresh)
 }

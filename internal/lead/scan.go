@@ -115,7 +115,7 @@ func (s *scan) all(ctx context.Context, rows *Reader) (Tally, error) {
 			return s.Tally, err
 		}
 	}
-	if err := s.settle(ctx); err != nil {
+	if err := s.settle(ctx, true); err != nil {
 		return s.Tally, err
 	}
 	var good int
@@ -142,11 +142,11 @@ func (s *scan) take(ctx context.Context, row Row) error {
 	if len(s.block) < s.holding {
 		return nil
 	}
-	return s.settle(ctx)
+	return s.settle(ctx, false)
 }
 
-func (s *scan) settle(ctx context.Context) error {
-	leads, err := s.c.settle(ctx, s.block)
+func (s *scan) settle(ctx context.Context, last bool) error {
+	leads, err := s.c.settle(ctx, s.block, last)
 	clear(s.block)
 	s.block = s.block[:0]
 	if err != nil {
