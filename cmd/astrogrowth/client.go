@@ -86,14 +86,22 @@ func (c *client) post(ctx context.Context, path string, in, out any) error {
 }
 
 func (c *client) call(ctx context.Context, method, path string, body []byte, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if body == nil {
+		return c.send(ctx, method, path, "", nil, out)
+	}
+	return c.send(ctx, method, path, "application/json", bytes.NewReader(body), out)
+}
+
+// send makes a request of a body of any size; the answer goes into out, as it comes when that is a writer.
+func (c *client) send(ctx context.Context, method, path, mediaType string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return fmt.Errorf("make the request: %w", err)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "astrogrowth/"+programVersion())
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
 	}
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)
@@ -106,6 +114,12 @@ func (c *client) call(ctx context.Context, method, path string, body []byte, out
 		return c.silence(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // it has been read as far as anyone cares
+	if w, file := out.(io.Writer); file && resp.StatusCode == http.StatusOK {
+		if _, err := io.Copy(w, resp.Body); err != nil {
+			return c.silence(ctx, err)
+		}
+		return nil
+	}
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return c.silence(ctx, err)
@@ -213,34 +227,10 @@ func (c *client) campaign(ctx context.Context, name string) (campaign, error) {
 	return out, err
 }
 
-// batchJob is one lead on its way.
-type batchJob struct {
-	Type     growth.JobType    `json:"type"`
-	Lead     growth.Lead       `json:"lead"`
-	Campaign growth.CampaignID `json:"campaign_id"`
-}
-
-// batchResult says what became of each job of a batch.
-type batchResult struct {
-	Data []batchItem `json:"data"`
-}
-
-type batchItem struct {
-	Index  int    `json:"index"`
-	Status string `json:"status"`
-	Error  *fault `json:"error"`
-}
-
 // fault is the part of a problem document that people and retries need.
 type fault struct {
 	Message string `json:"message"`
 	Code    string `json:"code"`
-}
-
-func (c *client) batch(ctx context.Context, jobs []batchJob) (batchResult, error) {
-	var out batchResult
-	err := c.post(ctx, "/v1/jobs/batch?on_unchanged=skip", jobs, &out)
-	return out, err
 }
 
 // show reads something from the API and writes it for a person, or with --json as the API gave it.

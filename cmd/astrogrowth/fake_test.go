@@ -2,18 +2,24 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/lead"
+	"github.com/zakibelm/astrogrowth/store"
 )
 
 const campaignID = "01990000-0000-7000-8000-000000000001"
@@ -23,17 +29,29 @@ const campaignID = "01990000-0000-7000-8000-000000000001"
 type fakeAPI struct {
 	t   *testing.T
 	url string
-	// decide overrides the status of a lead; nil or "": accepted or unchanged.
-	decide func(growth.Lead) batchItem
+	// erased says which leads do not come back; nil: none.
+	erased func(growth.Lead) bool
+	// step is how many leads are taken in at once; 0: 500.
+	step int
+	// stumbles is how many steps find the database away first.
+	stumbles int
 	// ends says in which state each accepted job is seen; default: succeeded.
 	ends growth.JobState
 
 	mu        sync.Mutex
 	leads     map[string]bool
 	campaigns []string
-	batches   []int
+	steps     []int // leads in each
+	imports   []*fakeImport
 	accepted  int
 	headers   http.Header
+}
+
+// fakeImport is a file that was uploaded.
+type fakeImport struct {
+	importView
+	leads []growth.Lead
+	bad   []lead.Row
 }
 
 func newFakeAPI(t *testing.T) *fakeAPI {
@@ -48,7 +66,11 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 	})
 	mux.HandleFunc("POST /v1/campaigns", f.postCampaign)
 	mux.HandleFunc("GET /v1/campaigns/{id}/progress", f.getProgress)
-	mux.HandleFunc("POST /v1/jobs/batch", f.postBatch)
+	mux.HandleFunc("POST /v1/imports", f.postImport)
+	mux.HandleFunc("GET /v1/imports/{id}", f.withImport(func(*fakeImport) {}))
+	mux.HandleFunc("POST /v1/imports/{id}/run", f.withImport(f.runImport))
+	mux.HandleFunc("POST /v1/imports/{id}/undo", f.withImport(f.undoImport))
+	mux.HandleFunc("GET /v1/imports/{id}/bad-rows.csv", f.getBadRows)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	f.url = server.URL
@@ -89,43 +111,112 @@ func (f *fakeAPI) getProgress(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (f *fakeAPI) postBatch(w http.ResponseWriter, r *http.Request) {
-	if r.URL.RawQuery != "on_unchanged=skip" {
-		f.t.Errorf("query = %q", r.URL.RawQuery)
+func (f *fakeAPI) postImport(w http.ResponseWriter, r *http.Request) {
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		f.t.Errorf("upload: %v", err)
 	}
-	var jobs []batchJob
-	if err := json.NewDecoder(r.Body).Decode(&jobs); err != nil {
-		f.t.Errorf("batch: %v", err)
+	q := r.URL.Query()
+	delimiter, err := lead.ParseDelimiter(q.Get("delimiter"))
+	if err != nil {
+		f.t.Errorf("upload: %v", err)
+	}
+	stated := lead.Stated{Delimiter: delimiter, Mapping: q.Get("map")}
+	if e := q.Get("encoding"); e != "" {
+		if stated.Encoding, err = lead.ParseEncoding(e); err != nil {
+			f.t.Errorf("upload: %v", err)
+		}
+	}
+	plan, err := lead.NewPlan(bytes.NewReader(data), stated)
+	if err != nil {
+		f.t.Errorf("upload: %v", err)
+	}
+	in := &fakeImport{}
+	t, err := plan.Scan(r.Context(), bytes.NewReader(data), lead.Sinks{
+		Leads: func(ls []growth.Lead) error { in.leads = append(in.leads, ls...); return nil },
+		Bad:   func(row lead.Row) error { in.bad = append(in.bad, row); return nil },
+	})
+	if err != nil {
+		f.t.Errorf("upload: %v", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.batches = append(f.batches, len(jobs))
-	out := batchResult{}
-	for i, j := range jobs {
-		if j.Type != growth.JobLeadQualification || j.Campaign != campaignID {
-			f.t.Errorf("job %d: type %q, campaign %q", i, j.Type, j.Campaign)
-		}
-		out.Data = append(out.Data, f.take(i, j.Lead))
-	}
-	f.answer(w, 202, out)
+	in.ID = growth.ImportID(fmt.Sprintf("01990000-0000-7000-8000-%012d", len(f.imports)+1))
+	in.FileName, in.State, in.Doubts = q.Get("file_name"), store.ImportPreviewed, plan.Doubts()
+	in.Counts = store.ImportCounts{Rows: t.Rows, Bad: t.Bad, Leads: t.Leads, Duplicates: t.Repeated}
+	f.imports = append(f.imports, in)
+	f.answer(w, 201, in.importView)
 }
 
-func (f *fakeAPI) take(i int, l growth.Lead) batchItem {
-	key := l.BusinessName + "|" + l.Address + "|" + l.Email
-	item := batchItem{Index: i, Status: "accepted"}
-	if f.leads[key] {
-		item.Status = "unchanged"
-	}
-	if f.decide != nil {
-		if d := f.decide(l); d.Status != "" {
-			item = batchItem{Index: i, Status: d.Status, Error: d.Error}
+// withImport finds the import that is asked for.
+func (f *fakeAPI) withImport(do func(*fakeImport)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		i := slices.IndexFunc(f.imports, func(in *fakeImport) bool { return string(in.ID) == r.PathValue("id") })
+		switch {
+		case i < 0:
+			f.answer(w, 404, fault{Message: "there is no such import", Code: "not_found"})
+		case r.Method == http.MethodPost && f.stumbles > 0:
+			f.stumbles--
+			f.answer(w, 503, fault{Message: "the database cannot be reached", Code: "unavailable"})
+		default:
+			do(f.imports[i])
+			f.answer(w, 200, f.imports[i].importView)
 		}
 	}
-	if item.Status == "accepted" {
-		f.leads[key] = true
-		f.accepted++
+}
+
+func (f *fakeAPI) runImport(in *fakeImport) {
+	id := growth.CampaignID(campaignID)
+	in.State, in.CampaignID = store.ImportRunning, &id
+	left := in.leads[in.Position:]
+	left = left[:min(len(left), cmp.Or(f.step, 500))]
+	f.steps = append(f.steps, len(left))
+	for _, l := range left {
+		key := l.BusinessName + "|" + l.Address + "|" + l.Email
+		switch {
+		case f.erased != nil && f.erased(l):
+			in.Refused++
+		case f.leads[key]:
+			in.Updated++
+			in.Unchanged++
+		default:
+			f.leads[key] = true
+			in.Created++
+			in.Jobs++
+			f.accepted++
+		}
 	}
-	return item
+	if in.Position += len(left); in.Position == len(in.leads) {
+		in.State = store.ImportDone
+	}
+}
+
+// undoImport needs two steps.
+func (f *fakeAPI) undoImport(in *fakeImport) {
+	if in.State != store.ImportUndoing {
+		in.State = store.ImportUndoing
+		return
+	}
+	in.State, in.Erased, in.Kept = store.ImportUndone, in.Created-1, 1
+	in.KeptLeads = []store.KeptLead{{LeadID: "l1", Why: "it was changed since"}}
+}
+
+func (f *fakeAPI) getBadRows(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	for _, in := range f.imports {
+		if string(in.ID) != r.PathValue("id") {
+			continue
+		}
+		for _, row := range in.bad {
+			if _, err := fmt.Fprintf(w, "%d,%q\n", row.Line, row.Bad); err != nil {
+				f.t.Errorf("bad rows: %v", err)
+			}
+		}
+	}
 }
 
 // outcome is how a run of the program ended.

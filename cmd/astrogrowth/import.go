@@ -25,6 +25,8 @@ type importFlags struct {
 	yes      bool
 	detach   bool
 	verbose  bool
+	watch    string
+	resume   string
 }
 
 func importCommand(s surroundings) *cobra.Command {
@@ -33,16 +35,27 @@ func importCommand(s surroundings) *cobra.Command {
 		Use:   "import FILE.csv",
 		Short: "Import a CSV file of leads and have them qualified",
 		Long: "Reads a CSV file in whatever encoding and with whatever delimiter and headings it has, says what it takes them to\n" +
-			"be and what it doubts, and only then sends the leads, each once, to be qualified in a campaign. A lead that is\n" +
-			"known and has not changed makes no job: importing a file again, or going on after an interruption, is safe.",
+			"be and what it doubts, and only then uploads it. The leads are taken in, each once, and qualified in a campaign. A\n" +
+			"lead that is known and has not changed makes no job: importing a file again, or going on after an interruption, is\n" +
+			"safe, and a whole import can be undone.",
 		Example: "  astrogrowth import leads.csv --dry-run\n" +
 			"  astrogrowth import leads.csv --map \"Nom=business_name,#3=phone,Interne=-\"\n" +
-			"  astrogrowth import leads.csv --campaign \"Spring 2027\" --yes --detach",
-		Args: takes("FILE.csv"),
+			"  astrogrowth import leads.csv --campaign \"Spring 2027\" --yes --detach\n" +
+			"  astrogrowth import --resume 0199…\n" +
+			"  astrogrowth import undo 0199…",
+		Args: func(cmd *cobra.Command, args []string) error { return f.takes(cmd, args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.watch != "" || f.resume != "" {
+				api, err := f.api.client(s)
+				if err != nil {
+					return err
+				}
+				return newImporter(cmd, f, s).goOn(cmd.Context(), api)
+			}
 			return newImporter(cmd, f, s).run(cmd.Context(), args[0])
 		},
 	}
+	cmd.AddCommand(importUndoCommand(s, &f.api))
 	f.api.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.reading.mapping, "map", "", "where columns go: heading=field,… (a heading, #3 for the third column, - to leave out)")
@@ -53,8 +66,21 @@ func importCommand(s surroundings) *cobra.Command {
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be imported and stop")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask, whatever the doubts")
 	flags.BoolVar(&f.detach, "detach", false, "do not wait until the leads are qualified")
+	flags.StringVar(&f.watch, "watch", "", "follow the import with this ID")
+	flags.StringVar(&f.resume, "resume", "", "go on with the import with this ID")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every duplicate")
 	return cmd
+}
+
+// takes wants a file, or an import that is there already.
+func (f *importFlags) takes(cmd *cobra.Command, args []string) error {
+	switch {
+	case f.watch != "" && f.resume != "":
+		return wrongUsage("--watch and --resume do not go together: --resume follows too")
+	case f.watch != "" || f.resume != "":
+		return takes()(cmd, args)
+	}
+	return takes("FILE.csv")(cmd, args)
 }
 
 // importer is one run of the command.
@@ -188,16 +214,23 @@ func (i *importer) importInto(ctx context.Context, api *client) error {
 		return nothingDone(err)
 	}
 	began := time.Now()
-	if err := i.send(ctx, api, began); err != nil {
-		return i.sendingStopped(err)
+	v, err := i.upload(ctx, api)
+	if err != nil {
+		return nothingDone(err)
+	}
+	if v, err = i.takeIn(ctx, api, v, true, began); err != nil { // the doubts were said, and nobody minded
+		return i.stopped(v, err)
+	}
+	if err := i.setBadRowsAside(ctx, api, v, i.bad.path); err != nil {
+		return i.finish(&codedError{exitPartial, err})
 	}
 	i.report.sending(i.text())
-	if i.report.underWay() == 0 {
+	if i.report.Accepted == 0 {
 		i.report.followed(before, before, time.Since(began))
 		return i.finish(nil)
 	}
 	if i.flags.detach {
-		i.report.goesOn(i.text(), i.report.underWay())
+		i.report.goesOn(i.text(), i.report.Accepted)
 		return i.finish(nil)
 	}
 	return i.follow(ctx, api, before, began)
@@ -230,44 +263,6 @@ func (i *importer) confirm(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.New("interrupted; nothing was imported")
 	}
-}
-
-func (i *importer) send(ctx context.Context, api *client, began time.Time) error {
-	s := &sender{
-		batch: api.batch, campaign: i.report.Campaign.ID, pauses: i.pauses, sent: sent{Rejections: []string{}},
-		trouble: func(err error) {
-			if err != nil {
-				say(i.err, "%s; trying again", explain(err))
-				return
-			}
-			say(i.err, "the API could not take some leads just then; trying again")
-		},
-	}
-	m := newMeter(i.err, "sent", began)
-	_, err := i.file.scan(ctx, lead.Sinks{
-		Leads: func(leads []growth.Lead) error {
-			return s.send(ctx, leads, func(so sent) { m.set(so.total(), i.report.Leads, "") })
-		},
-		Bad: i.bad.add,
-	})
-	m.end()
-	i.report.sent = s.sent
-	return errors.Join(err, i.closeBadRows())
-}
-
-// sendingStopped reports an import that could not send everything.
-func (i *importer) sendingStopped(err error) error {
-	n := i.report.total()
-	if errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted") // a batch that was on its way may have arrived: that is no "nothing"
-	} else if n == 0 {
-		return err
-	}
-	if n > 0 {
-		i.report.sending(i.text())
-	}
-	return i.finish(&codedError{exitPartial, fmt.Errorf("stopped after sending %s of %s: %s; run the same command again to send the rest",
-		count(n), plural(i.report.Leads, "lead"), explain(err))})
 }
 
 func (i *importer) follow(ctx context.Context, api *client, before progress, began time.Time) error {
@@ -303,8 +298,8 @@ func (i *importer) finish(err error) error {
 	switch {
 	case err != nil:
 		return err
-	case r.Rejected > 0 && r.Rejected == r.total():
-		return errors.New("nothing was imported: the API turned every lead down")
+	case r.Rejected > 0 && r.Rejected == r.Taken:
+		return errors.New("nothing was imported: every lead was erased once, and does not come back")
 	case r.BadRows > 0 || r.Rejected > 0 || r.Failed > 0:
 		return &codedError{code: exitPartial}
 	}

@@ -90,6 +90,14 @@ func pathFault(path string, err error) error {
 	return fmt.Errorf("%s cannot be read: %w", path, err)
 }
 
+// again gives the file from its beginning.
+func (l *leadFile) again() (io.Reader, error) {
+	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("read %s again: %w", filepath.Base(l.path), err)
+	}
+	return io.NopCloser(l.file), nil // the request must not close it
+}
+
 // Close lets go of the file.
 func (l *leadFile) Close() error { return l.file.Close() }
 

@@ -80,7 +80,6 @@ func newImportReport(l *leadFile, f importFlags) importReport {
 		Columns: []columnInfo{}, BadExamples: []string{}, Duplicates: []duplicateInfo{}, Gates: map[string]int{}, ByPriority: map[string]int{},
 		explained: slices.Concat(l.format.Explain(), l.mapping.Explain()),
 	}
-	r.Rejections = []string{}
 	if r.Doubts == nil {
 		r.Doubts = []string{}
 	}
@@ -90,6 +89,19 @@ func newImportReport(l *leadFile, f importFlags) importReport {
 			field = ""
 		}
 		r.Columns = append(r.Columns, columnInfo{Heading: c.Heading, Field: field, Why: c.Why})
+	}
+	return r
+}
+
+// continuedReport is about an import that is there already.
+func continuedReport(v importView) importReport {
+	r := importReport{
+		File: v.FileName, Encoding: lead.Encoding(v.Encoding), Delimiter: v.Delimiter, Doubts: v.Doubts, Campaign: campaign{Name: v.FileName},
+		Rows: v.Counts.Rows, Leads: v.Counts.Leads, BadRows: v.Counts.Bad, Repeated: v.Counts.Duplicates, Gated: v.Counts.Closed, sent: sentOf(v),
+		Columns: []columnInfo{}, BadExamples: []string{}, Duplicates: []duplicateInfo{}, Gates: map[string]int{}, ByPriority: map[string]int{},
+	}
+	if v.CampaignID != nil {
+		r.Campaign.ID = *v.CampaignID
 	}
 	return r
 }
@@ -200,14 +212,15 @@ func (r *importReport) badFile(w io.Writer) {
 // sending says what the API made of the leads.
 func (r *importReport) sending(w io.Writer) {
 	r.badFile(w)
-	if r.underWay() == 0 && r.Rejected == 0 {
+	if r.Rejected > 0 {
+		say(w, "%s turned down: erased once, they do not come back", plural(r.Rejected, "lead"))
+	}
+	if r.Accepted == 0 && r.Rejected == 0 {
 		say(w, "Nothing new: %s unchanged.", areUnchanged(r.Unchanged))
 		return
 	}
-	say(w, "Campaign %q: %s accepted, %s unchanged, %s already under way", r.Campaign.Name, count(r.Accepted), count(r.Unchanged), count(r.Existing))
-	if r.Rejected > 0 {
-		list(w, fmt.Sprintf("%s turned down, the first ones:", plural(r.Rejected, "lead")), r.Rejections)
-	}
+	say(w, "Import %s: %s created, %s updated", r.ImportID, count(r.Created), count(r.Updated))
+	say(w, "Campaign %q: %s accepted, %s unchanged", r.Campaign.Name, count(r.Accepted), count(r.Unchanged))
 }
 
 func areUnchanged(n int) string {

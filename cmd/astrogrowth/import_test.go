@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,8 +61,8 @@ func TestImportRefusesWhatIsNoFileOfLeads(t *testing.T) {
 			if strings.Contains(got.err, "lead.") {
 				t.Errorf("the error names an operation: %s", got.err)
 			}
-			if len(api.campaigns)+len(api.batches) > 0 {
-				t.Errorf("something was sent: campaigns %v, batches %v", api.campaigns, api.batches)
+			if len(api.campaigns)+len(api.imports) > 0 {
+				t.Errorf("something was sent: campaigns %v, imports %d", api.campaigns, len(api.imports))
 			}
 		})
 	}
@@ -98,7 +99,7 @@ Dry run: nothing was sent.
 	if got.code != exitPartial {
 		t.Errorf("code = %d, want %d: there are bad rows", got.code, exitPartial)
 	}
-	if len(api.campaigns)+len(api.batches) > 0 {
+	if len(api.campaigns)+len(api.imports) > 0 {
 		t.Error("a dry run sent something")
 	}
 	if _, err := os.Stat(badRowsPath(path)); err == nil {
@@ -143,7 +144,8 @@ func TestImportSendsFollowsAndSums(t *testing.T) {
 		t.Fatalf("code = %d: %s", got.code, got.err)
 	}
 	_, tail, _ := strings.Cut(got.out, "Fermé)\n\n")
-	want := `Campaign "shops.csv": 3 accepted, 0 unchanged, 0 already under way
+	want := `Import 01990000-0000-7000-8000-000000000001: 3 created, 0 updated
+Campaign "shops.csv": 3 accepted, 0 unchanged
 The campaign's leads by priority: 1 high, 2 medium, 3 low; 1 disqualified (closed)
 Cost: 0 CAD (simulated: a built-in simulator answered for the providers)
 Done in N s, N leads/s
@@ -151,7 +153,7 @@ Done in N s, N leads/s
 	if diff := cmp.Diff(want, steady(tail)); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff("sent: 3 of 3 (100 %), N leads/s\nqualified: 3 of 3 (100 %), N leads/s\n", steady(got.err)); diff != "" {
+	if diff := cmp.Diff("taken in: 3 of 3 (100 %), N leads/s\nqualified: 3 of 3 (100 %), N leads/s\n", steady(got.err)); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)
 	}
 
@@ -179,9 +181,7 @@ func TestImportSetsBadRowsAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "\ufeffline,reason,business_name,address,city,email,status\n" +
-		"7,\"email: must be one e-mail address, as name@example.com\",Sans courriel,4 rue D,Laval,not an address,\n" +
-		"8,\"it has 2 fields, the first line has 5\",Trop,court\n"
+	want := "7,\"email: must be one e-mail address, as name@example.com\"\n8,\"it has 2 fields, the first line has 5\"\n"
 	if diff := cmp.Diff(want, string(b)); diff != "" {
 		t.Errorf("bad rows (-want +got):\n%s", diff)
 	}
@@ -210,7 +210,7 @@ func TestImportDoesNotDecideByItself(t *testing.T) {
 			if got.code != tc.code {
 				t.Errorf("code = %d, want %d: %s", got.code, tc.code, got.err)
 			}
-			if sent := len(api.batches) > 0; sent != (tc.code == exitDone) {
+			if sent := len(api.imports) > 0; sent != (tc.code == exitDone) {
 				t.Errorf("sent = %v", sent)
 			}
 			if tc.code != exitDone {
@@ -226,8 +226,8 @@ func TestImportNeverGuessesAnEncodingThatItCannotTell(t *testing.T) {
 	dos := file(t, "dos.csv", "business_name;address\nCaf\x82 Un;1 rue A\nBistro Montr\x82al;2 rue B\n")
 	api := newFakeAPI(t)
 	got := runCLI(t, nil, "import", dos, "--url", api.url, "--yes")
-	if got.code != exitNothing || len(api.batches) > 0 {
-		t.Errorf("code = %d, batches %v; want a refusal", got.code, api.batches)
+	if got.code != exitNothing || len(api.imports) > 0 {
+		t.Errorf("code = %d, steps %v; want a refusal", got.code, api.steps)
 	}
 	wantContains(t, "error", got.err, "the encoding cannot be told", "--encoding")
 }
@@ -246,15 +246,15 @@ func TestImportAsksThePerson(t *testing.T) {
 				flags: importFlags{api: apiFlags{url: api.url}, campaign: "Spring"}, in: strings.NewReader(tc.answer), out: &out, err: &out, asks: true,
 			}
 			err := i.run(t.Context(), file(t, "shops.csv", shops))
-			if (err == nil) != tc.sent || (len(api.batches) > 0) != tc.sent {
-				t.Errorf("answer %q: error %v, batches %v", tc.answer, err, api.batches)
+			if (err == nil) != tc.sent || (len(api.imports) > 0) != tc.sent {
+				t.Errorf("answer %q: error %v, batches %v", tc.answer, err, api.steps)
 			}
 			wantContains(t, "question", out.String(), `Import 3 leads into the campaign "Spring"? [y/N]`)
 		})
 	}
 }
 
-func TestImportSendsInBatches(t *testing.T) {
+func TestImportGoesStepByStep(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	b.WriteString("external_id,business_name\n")
@@ -266,7 +266,7 @@ func TestImportSendsInBatches(t *testing.T) {
 	if got.code != exitDone {
 		t.Fatalf("code = %d: %s", got.code, got.err)
 	}
-	if diff := cmp.Diff([]int{500, 500, 201}, api.batches); diff != "" {
+	if diff := cmp.Diff([]int{500, 500, 201}, api.steps); diff != "" {
 		t.Errorf("batches (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"Été"}, api.campaigns); diff != "" {
@@ -285,18 +285,77 @@ func TestImportReportsWhatTheAPITurnsDown(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			api := newFakeAPI(t)
-			api.decide = func(l growth.Lead) batchItem {
-				if strings.HasPrefix(l.BusinessName, tc.down) {
-					return batchItem{Status: "rejected", Error: &fault{Message: "lead.city: is no town", Code: "invalid"}}
-				}
-				return batchItem{}
-			}
+			api.erased = func(l growth.Lead) bool { return strings.HasPrefix(l.BusinessName, tc.down) }
 			got := runCLI(t, nil, "import", file(t, "shops.csv", shops), "--url", api.url)
 			if got.code != tc.code {
 				t.Errorf("code = %d, want %d: %s", got.code, tc.code, got.err)
 			}
-			wantContains(t, "report", got.out, "turned down", `"Bistro Deux": lead.city: is no town`)
+			wantContains(t, "report", got.out, "turned down: erased once")
 		})
+	}
+}
+
+// However an import was cut off, --resume takes in what is left, and --watch only looks on.
+func TestImportGoesOnWithAnImport(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	api.step = 1
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out strings.Builder
+	i := &importer{
+		flags: importFlags{api: apiFlags{url: api.url}, yes: true}, in: strings.NewReader(""), out: &out, poll: 1,
+		err: writerFunc(func(p []byte) { // the first line about the leads is when the person gives up
+			if strings.Contains(string(p), "taken in: 1 of 3") {
+				cancel()
+			}
+		}),
+	}
+	err := i.run(ctx, file(t, "shops.csv", shops))
+	if err == nil {
+		t.Fatal("an interrupted import is done")
+	}
+	id := string(api.imports[0].ID)
+	wantContains(t, "error", err.Error(), "interrupted", "1 of 3 leads", "--resume "+id)
+	got := runCLI(t, nil, "import", "--resume", id, "--url", api.url)
+	if got.code != exitDone || api.accepted != 3 {
+		t.Errorf("code = %d, %d jobs: %s", got.code, api.accepted, got.err)
+	}
+	wantContains(t, "report", got.out, "3 accepted", "Done in")
+	steps := len(api.steps)
+	if got = runCLI(t, nil, "import", "--watch", id, "--url", api.url); got.code != exitDone || len(api.steps) != steps {
+		t.Errorf("watching: code = %d, %d steps were made: %s", got.code, len(api.steps)-steps, got.err)
+	}
+}
+
+func TestImportOutlivesAnAbsentDatabase(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	api.stumbles = 2
+	var out, errs strings.Builder
+	i := &importer{
+		flags: importFlags{api: apiFlags{url: api.url}, yes: true, detach: true}, in: strings.NewReader(""), out: &out, err: &errs, poll: 1,
+		pauses: []time.Duration{1, 1, 1},
+	}
+	if err := i.run(t.Context(), file(t, "shops.csv", shops)); err != nil || api.accepted != 3 {
+		t.Errorf("%d jobs: %v", api.accepted, err)
+	}
+	wantContains(t, "progress", errs.String(), "the database cannot be reached; trying again")
+}
+
+func TestImportIsUndone(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	if got := runCLI(t, nil, "import", file(t, "shops.csv", shops), "--url", api.url); got.code != exitDone {
+		t.Fatalf("code = %d: %s", got.code, got.err)
+	}
+	got := runCLI(t, nil, "import", "undo", string(api.imports[0].ID), "--url", api.url)
+	if got.code != exitPartial {
+		t.Errorf("code = %d, want %d: a lead was left as it is", got.code, exitPartial)
+	}
+	wantContains(t, "report", got.out, "2 leads erased, 0 given back what they were, 1 left as they are", "l1: it was changed since")
+	if got := runCLI(t, nil, "import", "undo", "no-such", "--url", api.url); got.code != exitNothing {
+		t.Errorf("code = %d, want %d", got.code, exitNothing)
 	}
 }
 
@@ -400,6 +459,8 @@ func TestImportUsage(t *testing.T) {
 	}{
 		{"no file", nil, "FILE.csv is missing"},
 		{"two files", []string{path, path}, "is one argument too many"},
+		{"a file and an import", []string{path, "--resume", "x"}, "is one argument too many"},
+		{"two ways of following", []string{"--watch", "x", "--resume", "x"}, "--watch and --resume do not go together"},
 		{"unknown encoding", []string{path, "--encoding", "ebcdic"}, `--encoding: "ebcdic" is no encoding`},
 		{"long delimiter", []string{path, "--delimiter", "ab"}, `--delimiter "ab" is not one character`},
 		{"unknown heading", []string{path, "--map", "nom=email"}, `the file has no column "nom"`},
