@@ -134,9 +134,8 @@ func (sc Scoped) Erasures(ctx context.Context, p Page) ([]Erasure, error) {
 
 // CacheForgotLead completes a receipt: the cache holds nothing of the lead any more.
 func (sc Scoped) CacheForgotLead(ctx context.Context, id growth.LeadID) (Erasure, error) {
-	if _, err := sc.s.db.ExecContext(ctx, `
-		UPDATE erasures SET cache_at = now() WHERE workspace_id = $1 AND lead_id = $2 AND cache_at IS NULL`, sc.ws, id); err != nil {
-		return Erasure{}, wrap("complete erasure", err)
+	if err := sc.CacheForgot(ctx, []growth.LeadID{id}); err != nil {
+		return Erasure{}, err
 	}
 	return sc.Erasure(ctx, id)
 }
@@ -226,6 +225,8 @@ func (tx *Tx) eraseLeads(ctx context.Context, ws growth.WorkspaceID, ids []strin
 			AND EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id)`, []any{ws, pq.Array(jobs)}},
 		{&c.Jobs, `DELETE FROM jobs WHERE workspace_id = $1 AND id = ANY($2::uuid[])
 			AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id)`, []any{ws, pq.Array(jobs)}},
+		{nil, `INSERT INTO cache_dues (workspace_id, lead_id) SELECT $1, id FROM leads WHERE workspace_id = $1 AND id = ANY($2::uuid[])
+			ON CONFLICT DO NOTHING`, []any{ws, leads}},
 		{&gone, `DELETE FROM leads WHERE workspace_id = $1 AND id = ANY($2::uuid[])`, []any{ws, leads}},
 	} {
 		res, err := tx.tx.ExecContext(ctx, q.sql, q.args...)

@@ -162,6 +162,10 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		return n, err == nil && n == 0
 	},
 	"CacheDays": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CacheDays(o.ctx, time.Time{})) },
+	"CacheForgot": func(sc store.Scoped, o owned) (any, bool) {
+		err := sc.CacheForgot(o.ctx, []growth.LeadID{o.erased})
+		return err, err == nil
+	},
 	"AddChunk": func(sc store.Scoped, o owned) (any, bool) {
 		return absent(sc.AddChunk(o.ctx, o.imported.ID, growth.NewID(), 0, []growth.Lead{{BusinessName: "Theirs"}}))
 	},

@@ -337,3 +337,44 @@ func (p *plant) asks(id growth.LeadID) {
 	_, err := p.queue.Enqueue(p.t.Context(), p.ws.ID, tasks.Submission{Args: tasks.QualifyArgs{LeadID: id}, LeadID: id})
 	p.must(err)
 }
+
+// An undoing goes through while the cache is away, and the cache forgets when it is back, whoever asked.
+func TestTheCacheForgetsWhenItIsBack(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t)
+	away := forgetful{growth.Errorf(growth.Unavailable, "test", "Redis is down")}
+	im := tasks.Importer{Store: p.s, Queue: p.queue, Cache: away}
+	i := p.uploads(im, &manyShops{n: 20})
+	i = p.steps(im, i.ID)
+	erased := p.lead(bistro())
+	if _, err := im.Erase(t.Context(), p.ws.ID, erased, ""); growth.CodeOf(err) != growth.Unavailable {
+		t.Errorf("error = %v, want unavailable", err)
+	}
+	i, err := im.Undo(t.Context(), p.ws.ID, i.ID)
+	p.must(err)
+	if i.State != store.ImportUndone || i.Erased != 18 || p.count(`SELECT count(*) FROM cache_dues`) != 19 {
+		t.Fatalf("%s, %d erased, %d due; want undone, 18, 19", i.State, i.Erased, p.count(`SELECT count(*) FROM cache_dues`))
+	}
+	p.recon.Cache = away
+	p.must(p.recon.ForgetDues(t.Context(), 0))
+	if n := p.count(`SELECT count(*) FROM cache_dues`); n != 19 {
+		t.Errorf("%d are due although the cache is away, want all 19", n)
+	}
+	back := &counting{}
+	p.recon.Cache = back
+	p.must(p.recon.ForgetDues(t.Context(), 0))
+	if n := p.count(`SELECT count(*) FROM cache_dues`); n != 0 || back.n != 19 {
+		t.Errorf("%d are due, %d were forgotten; want 0 and 19", n, back.n)
+	}
+	if e, err := p.sc.Erasure(t.Context(), erased); err != nil || e.CacheAt == nil {
+		t.Errorf("receipt = %+v, %v; want it complete", e, err)
+	}
+}
+
+// counting is a cache that counts what it forgets.
+type counting struct{ n int }
+
+func (c *counting) Forget(context.Context, growth.WorkspaceID, cache.Selection) (int, error) {
+	c.n++
+	return 0, nil
+}

@@ -223,10 +223,8 @@ func (im Importer) Undo(ctx context.Context, ws growth.WorkspaceID, id growth.Im
 		if err != nil {
 			return store.Import{}, err
 		}
-		for _, l := range erased {
-			if _, err := im.Cache.Forget(ctx, ws, cache.Selection{Lead: l}); err != nil {
-				return store.Import{}, err
-			}
+		if err := forgetLeads(ctx, im.Store, im.Cache, ws, erased); err != nil {
+			return store.Import{}, err
 		}
 		if done {
 			return sc.FinishImport(ctx, id)

@@ -27,6 +27,7 @@ type Reconciler struct {
 	Store     *store.Store
 	Redis     redis.UniversalClient
 	Relay     *Relay
+	Cache     Forgetter // is told again of leads that went while it was away; nil: it is not
 	Log       zerolog.Logger
 	Retention time.Duration // of finished jobs and events; 0: 90 days
 	Leads     *Importer     // erases leads that their workspaces keep no longer; nil: another process does
@@ -48,7 +49,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 		case <-sweep.C:
 			err = r.Sweep(ctx)
 		case <-compare.C:
-			err = r.Compare(ctx, strandedAge)
+			err = errors.Join(r.Compare(ctx, strandedAge), r.ForgetDues(ctx, dueAge))
 		case <-purge.C:
 			err = r.purge(ctx)
 		case <-milestones.C:

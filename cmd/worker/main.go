@@ -33,7 +33,7 @@ func run(ctx context.Context) error {
 	b.Health.Check("redis", 2*time.Second, func(ctx context.Context) error { return b.Redis.Ping(ctx).Err() })
 	relay := tasks.NewRelay(b.Store, b.Redis, b.Log)
 	reconciler := &tasks.Reconciler{
-		Store: b.Store, Redis: b.Redis, Relay: relay, Log: b.Log, Retention: time.Duration(b.Config.RetentionDays) * 24 * time.Hour,
+		Store: b.Store, Redis: b.Redis, Relay: relay, Cache: chain.Cache, Log: b.Log, Retention: time.Duration(b.Config.RetentionDays) * 24 * time.Hour,
 		Leads: &tasks.Importer{Store: b.Store, Cache: chain.Cache},
 	}
 	if err := putInOrder(ctx, b); err != nil {
