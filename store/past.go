@@ -76,7 +76,7 @@ func (p *Past) Keep(ctx context.Context, leads []PastLead, keys []PastKey) error
 		WHERE past_leads.number = g.number`, pq.Array(numbers), pq.Array(data)); err != nil {
 		return wrap("keep past", err)
 	}
-	err := p.copyIn(ctx, pq.CopyIn("past_leads", "number", "data"), func(row *sql.Stmt) error {
+	err := p.copyIn(ctx, `COPY past_leads (number, data) FROM STDIN`, func(row *sql.Stmt) error {
 		for _, l := range leads {
 			if l.Fresh {
 				if _, err := row.ExecContext(ctx, l.Number, l.Data); err != nil {
@@ -89,7 +89,7 @@ func (p *Past) Keep(ctx context.Context, leads []PastLead, keys []PastKey) error
 	if err != nil {
 		return err
 	}
-	return p.copyIn(ctx, pq.CopyIn("past_keys", "key", "seq", "lead"), func(row *sql.Stmt) error {
+	return p.copyIn(ctx, `COPY past_keys (key, seq, lead) FROM STDIN`, func(row *sql.Stmt) error {
 		for _, k := range keys {
 			p.seq++
 			if _, err := row.ExecContext(ctx, hex.EncodeToString(k.Key[:]), p.seq, k.Lead); err != nil {
@@ -105,15 +105,11 @@ func (p *Past) copyIn(ctx context.Context, into string, rows func(*sql.Stmt) err
 	if err != nil {
 		return wrap("keep past", err)
 	}
-	err = rows(stmt)
-	if err == nil {
-		_, err = stmt.ExecContext(ctx) // sends what is left
+	defer func() { _ = stmt.Close() }() // what could go wrong is said below
+	if err = rows(stmt); err == nil {
+		_, err = stmt.ExecContext(ctx) // sends what is left, and hears whether all of it was taken
 	}
-	if err != nil {
-		_ = stmt.Close() // the first fault tells
-		return wrap("keep past", err)
-	}
-	return wrap("keep past", stmt.Close())
+	return wrap("keep past", err)
 }
 
 // Recall gives the leads behind any of the keys, and which key led to which lead, in the order in which they were kept.
@@ -144,7 +140,7 @@ func (p *Past) Recall(ctx context.Context, keys [][16]byte) ([]PastLead, []PastK
 		Data   []byte `db:"data"`
 	}
 	if err := p.tx.SelectContext(ctx, &rows, `
-		SELECT l.number, l.data FROM past_leads l WHERE l.number = ANY($1::int[])`, pq.Array(numbers)); err != nil {
+		SELECT l.number, l.data FROM past_leads l WHERE l.number = ANY($1::int[]) ORDER BY l.number`, pq.Array(numbers)); err != nil {
 		return nil, nil, wrap("recall past", err)
 	}
 	leads := make([]PastLead, len(rows))

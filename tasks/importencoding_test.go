@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 
-	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
@@ -73,5 +72,5 @@ func (p *plant) leadsOf(file []byte, encoding string) string {
 		p.must(err)
 	}
 	return p.text(`SELECT string_agg((l.data - 'id')::text || ' ' || split_part(j.unique_key, ' ', 2), E'\n' ORDER BY (l.data - 'id')::text) || E'\n'
-		FROM leads l LEFT JOIN jobs j ON j.lead_id = l.id WHERE l.workspace_id = $1`, growth.WorkspaceID(ws.ID))
+		FROM leads l LEFT JOIN jobs j ON j.lead_id = l.id WHERE l.workspace_id = $1`, ws.ID)
 }

@@ -43,7 +43,7 @@ func importCommand(s surroundings) *cobra.Command {
 			"  astrogrowth import leads.csv --campaign \"Spring 2027\" --yes --detach\n" +
 			"  astrogrowth import --resume 0199…\n" +
 			"  astrogrowth import undo 0199…",
-		Args: func(cmd *cobra.Command, args []string) error { return f.takes(cmd, args) },
+		Args: f.takes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.watch != "" || f.resume != "" {
 				api, err := f.api.client(s)
