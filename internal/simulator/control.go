@@ -20,6 +20,7 @@ func (s *Server) routesControl() {
 	own.HandleFunc("PUT /_control/bodies", s.putBodies)
 	own.HandleFunc("GET /_control/free_tier", s.getFreeTier)
 	own.HandleFunc("PUT /_control/free_tier", s.putFreeTier)
+	s.routesOAuthControl(own)
 	own.HandleFunc("POST /_control/reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)

@@ -33,6 +33,11 @@ const (
 // member checks the token; it is empty when it has refused the request.
 func (x *exchange) member() string {
 	token, bearer := x.bearer()
+	if dead := x.has(KindRevoked) || x.has(KindExpired); !dead {
+		if name, found := x.issuedTo(token); found {
+			return name
+		}
+	}
 	switch {
 	case x.has(KindRevoked), x.has(KindExpired):
 		x.deadToken(x.fault.Kind)

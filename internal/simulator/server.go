@@ -50,6 +50,7 @@ type Server struct {
 	prompts   promptMemory
 	rubrics   rubrics
 	tier      freeTier
+	oauth     oauthBook
 	dice      *dice
 	done      chan struct{}
 	closing   sync.Once
@@ -91,6 +92,7 @@ func (s *Server) Reset() {
 	s.memory.reset()
 	s.tier.set(FreeTier{})
 	s.prompts.reset()
+	s.oauth.reset()
 }
 
 func (s *Server) routes() {
@@ -98,6 +100,7 @@ func (s *Server) routes() {
 	s.routesHuggingFace()
 	s.routesOllama()
 	s.routesLinkedIn()
+	s.routesOAuth()
 	s.routesControl()
 	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -110,9 +113,9 @@ const indexText = `AstroGrowth simulator. Nothing here reaches a real provider.
 /openrouter/api/v1/   chat/completions, embeddings, models, key, credits, generation
 /huggingface/v1/      chat/completions, models
 /ollama/              api/chat, api/embed, api/tags, api/show, api/ps, api/version
-/linkedin/            rest/posts, v2/ugcPosts, v2/userinfo, feed/update/{urn}/
+/linkedin/            rest/posts, v2/ugcPosts, v2/userinfo, feed/update/{urn}/, oauth/v2/
 /_book                what was received and what it would have cost
-/_control/            faults, posts, bodies, free_tier, reset
+/_control/            faults, posts, bodies, free_tier, oauth, reset
 `
 
 // dice is a random source that several requests may use at once.
