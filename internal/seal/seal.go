@@ -86,6 +86,20 @@ func (r *Keyring) Open(envelope, owner string) ([]byte, error) {
 	return plain, nil
 }
 
+// Prefix is how every envelope begins that the present key has made.
+func (r *Keyring) Prefix() string { return version + "." + r.ids[0] + "." }
+
+// Knows says whether the key that made an envelope is on this keyring. An envelope of an unknown key may open elsewhere;
+// one of a known key that does not open was changed, or belongs to another row.
+func (r *Keyring) Knows(envelope string) bool {
+	parts := strings.Split(envelope, ".")
+	if len(parts) != 3 || parts[0] != version {
+		return false
+	}
+	_, ok := r.aeads[parts[1]]
+	return ok
+}
+
 // NewKey makes a key for New.
 func NewKey() string {
 	b := make([]byte, 32)
