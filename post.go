@@ -4,18 +4,6 @@ import (
 	"time"
 )
 
-// Account is a LinkedIn member or page that a workspace may post as. Its token is never part of it.
-type Account struct {
-	ID        AccountID   `json:"id"`
-	Workspace WorkspaceID `json:"-"`
-	URN       string      `json:"urn"` // urn:li:person:… or urn:li:organization:…
-	Name      string      `json:"name"`
-	Status    string      `json:"status" enum:"active,reconnect"`
-	Simulated bool        `json:"simulated"`
-	ExpiresAt *time.Time  `json:"expires_at"`
-	CreatedAt time.Time   `json:"created_at"`
-}
-
 // PublicationState is where a publication stands.
 type PublicationState string
 

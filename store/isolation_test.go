@@ -56,6 +56,8 @@ func furnished(t *testing.T) owned {
 	b.must(b.s.AddCacheCounts(b.ctx, []store.CacheCount{{Workspace: b.ws.ID, Task: growth.TaskSimple, Hits: 3}}))
 	o.content = b.create("Bonjour", growth.ContentInReview)
 	o.account = b.account()
+	_, err = b.sc.AddConnectLink(b.ctx, store.ConnectLink{ID: growth.NewID(), Scopes: []string{"openid"}}, []byte("ours"), time.Minute)
+	b.must(err)
 	p := b.prepare(o.account, "Bonjour", nil, false)
 	_, err = b.claimPost(p)
 	b.must(err)
@@ -220,6 +222,34 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		_, token, err := sc.Account(o.ctx, o.account.ID)
 		v, ok := absent(err)
 		return v, ok && token == ""
+	},
+	"AccountCredential": func(sc store.Scoped, o owned) (any, bool) {
+		_, c, err := sc.AccountCredential(o.ctx, o.account.ID)
+		v, ok := absent(err)
+		return v, ok && c == store.Credential{}
+	},
+	"ChangeAccount": func(sc store.Scoped, o owned) (any, bool) {
+		label := "mine"
+		_, err := sc.ChangeAccount(o.ctx, o.account.ID, store.AccountChange{Label: &label})
+		return absent(err)
+	},
+	"ForgetAccount": func(sc store.Scoped, o owned) (any, bool) {
+		_, c, _, err := sc.ForgetAccount(o.ctx, o.account.ID)
+		v, ok := absent(err)
+		return v, ok && c == store.Credential{}
+	},
+	"PostsAtStake": func(sc store.Scoped, o owned) (any, bool) {
+		posts, n, err := sc.PostsAtStake(o.ctx, o.account.ID, time.Time{}, 10)
+		return []any{posts, err}, err == nil && n == 0 && len(posts) == 0
+	},
+	"AddConnectLink": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.AddConnectLink(o.ctx, store.ConnectLink{ID: growth.NewID(), Account: o.account.ID, Scopes: []string{"openid"}}, []byte("theirs"), time.Minute)
+		return absent(err)
+	},
+	"Connect": func(sc store.Scoped, o owned) (any, bool) { // the same member: the other workspace's account stays as it is
+		c, err := sc.Connect(o.ctx, o.account, store.Grant{Member: o.account.URN, Scopes: []string{"w_member_social"}},
+			func(growth.AccountID) (store.Credential, error) { return store.Credential{Token: "t"}, nil })
+		return err, err == nil && c.Account.ID != o.account.ID && len(c.Renewed)+len(c.Lost) == 0
 	},
 	"Publication": func(sc store.Scoped, o owned) (any, bool) {
 		_, err := sc.Publication(o.ctx, o.pub.ID)
@@ -545,7 +575,7 @@ func (o owned) snapshot() map[string]string {
 	o.tb.Helper()
 	out := map[string]string{}
 	for _, table := range []string{
-		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
+		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "linkedin_connects", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
 		"schedules", "schedule_ticks", "budgets", "lead_reviews", "imports", "erasures", "tombstones",
 		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys",
 	} {

@@ -146,6 +146,7 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 			SELECT import_id, lead_id FROM import_leads WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM imports WHERE created_at < now() - $1 * interval '1 second'
 			AND NOT EXISTS (SELECT 1 FROM import_leads l WHERE l.import_id = imports.id)`,
+		`DELETE FROM linkedin_connects WHERE created_at < now() - least($1, 86400) * interval '1 second'`, // they live for minutes
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())

@@ -22,8 +22,9 @@ const (
 
 // upkeeps are the kinds that a MaintenanceWorker knows, each with its work.
 var upkeeps = map[Upkeep]func(MaintenanceWorker, context.Context, *Job[MaintenanceArgs]) (any, error){
-	UpkeepPurge:   MaintenanceWorker.purge,
-	UpkeepRescore: MaintenanceWorker.rescore,
+	UpkeepPurge:    MaintenanceWorker.purge,
+	UpkeepRescore:  MaintenanceWorker.rescore,
+	UpkeepAccounts: MaintenanceWorker.keepAccounts,
 }
 
 // MaintenanceArgs ask for a piece of the installation's own upkeep.
@@ -56,6 +57,7 @@ type MaintenanceWorker struct {
 	Store     *store.Store
 	Queue     *Queue
 	Retention time.Duration // of finished jobs and events; 0: 90 days
+	Accounts  *Accounts     // nil: there are none to look after
 }
 
 // Work implements Worker.

@@ -62,6 +62,7 @@ type PublishWorker struct {
 	Spacing   time.Duration                                // least time between two posts of an account
 	PerDay    int                                          // posts of an account in 24 hours
 	Simulated bool                                         // LinkedIn is the simulator
+	Accounts  *Accounts                                    // refreshes tokens; nil: one that is turned down is dead
 	Now       func() time.Time                             // nil: time.Now; what planned times are held against
 }
 
@@ -135,7 +136,7 @@ func (w PublishWorker) account(ctx context.Context, job *Job[PublishArgs]) (grow
 		}
 		id = all[0].ID
 	}
-	a, envelope, err := sc.Account(ctx, id)
+	a, envelope, err := w.freshAccount(ctx, sc, id)
 	if err != nil {
 		return a, "", err
 	}
@@ -220,10 +221,7 @@ func (w PublishWorker) failed(ctx context.Context, job *Job[PublishArgs], a grow
 	job.AlsoSave(settle(job, p))
 	switch code {
 	case growth.KeyRejected:
-		if err := w.Store.In(job.Job.Workspace).DisconnectAccount(ctx, a.ID); err != nil {
-			return err
-		}
-		return &WaitError{Reason: growth.WaitReconnect, Err: err}
+		return w.turnedDown(ctx, a, err)
 	case growth.Throttled:
 		return &WaitError{Reason: growth.WaitRateLimited, Until: time.Now().Add(max(growth.RetryAfterOf(err), time.Minute)), Err: err}
 	default:

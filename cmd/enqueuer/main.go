@@ -44,6 +44,7 @@ func run(ctx context.Context) error {
 		ResetBreaker: func(ctx context.Context, name string) error { return chain.Router.Breakers().Reset(ctx, b.Redis, name) },
 		Currency:     b.Config.Currency, Rate: b.Rate(), Seal: b.Keyring.Seal, LinkedIn: b.LinkedIn(), RequireKeys: b.Config.KeysRequired(),
 		AllowHosts: callbackHosts(b), CORSOrigins: b.Config.CORSOrigins, PublicURL: b.Config.AppURL, EmbedModel: b.EmbedModel(), Simulated: b.Config.SimulatorWanted(), Version: wiring.Version(), Report: b.Report,
+		Accounts: b.Accounts(relay.Wake), ConnectURL: b.Config.LinkedInRedirectURI,
 	})
 	// The jobs that a server still accepts while it drains are handed over by what runs beside it, so that goes last.
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))

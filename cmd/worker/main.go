@@ -48,9 +48,11 @@ func run(ctx context.Context) error {
 	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
 	wg.Go(func() { scheduler.Run(beside) })
 	wg.Go(func() { b.Bookkeeper().Run(beside) })
+	accounts := b.Accounts(relay.Wake)
+	wg.Go(func() { accounts.Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
 	chain.Warm(ctx, 5*time.Second)
-	err = work(ctx, b, chain, relay)
+	err = work(ctx, b, chain, relay, accounts)
 	stop()
 	wg.Wait()
 	return err
@@ -70,10 +72,10 @@ func putInOrder(ctx context.Context, b *wiring.Base) error {
 }
 
 // work runs one asynq server per queue until ctx ends.
-func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks.Relay) error {
+func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks.Relay, accounts *tasks.Accounts) error {
 	runner := tasks.NewRunner(ctx, b.Store, relay, b.Process(), b.Log, b.Report)
 	runner.Notify(b.Redis)
-	register(ctx, runner, b, chain, tasks.NewQueue(b.Store, relay))
+	register(ctx, runner, b, chain, tasks.NewQueue(b.Store, relay), accounts)
 	var servers []*asynq.Server
 	defer func() {
 		var wg sync.WaitGroup
@@ -111,7 +113,7 @@ func groups(concurrency int) []tasks.Group {
 	}
 }
 
-func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wiring.Chain, queue *tasks.Queue) {
+func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wiring.Chain, queue *tasks.Queue, accounts *tasks.Accounts) {
 	cfg := b.Config
 	spacing, perDay := cfg.LinkedInMinInterval.Duration(), cfg.LinkedInMaxPosts
 	tasks.AddWorker(r, tasks.QualifyWorker{Store: b.Store, Chain: chain.Router})
@@ -119,8 +121,11 @@ func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wirin
 	tasks.AddWorker(r, tasks.ContentWorker{Store: b.Store, Chain: chain.Router})
 	tasks.AddWorker(r, tasks.PublishWorker{
 		Store: b.Store, LinkedIn: b.LinkedIn(), Open: b.Keyring.Open, Spacing: spacing, PerDay: perDay, Simulated: cfg.SimulatorWanted(),
+		Accounts: accounts,
 	})
-	tasks.AddWorker(r, tasks.MaintenanceWorker{Store: b.Store, Queue: queue, Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour})
+	tasks.AddWorker(r, tasks.MaintenanceWorker{
+		Store: b.Store, Queue: queue, Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour, Accounts: accounts,
+	})
 	hosts := append([]string(nil), cfg.CallbackHosts...)
 	if !cfg.KeysRequired() {
 		hosts = append(hosts, "localhost", "127.0.0.1", "::1")

@@ -31,7 +31,7 @@ const (
 	maxWait  = 60 * time.Second
 )
 
-// Config is what the API stands on. Every field but CORSOrigins, AllowHosts and Report is required.
+// Config is what the API stands on. Every field but Accounts, CORSOrigins, AllowHosts and Report is required.
 type Config struct {
 	Store        *store.Store
 	Queue        *tasks.Queue
@@ -46,6 +46,8 @@ type Config struct {
 	Rate         func(context.Context) (decimal.Decimal, error) // units of Currency for one US dollar
 	Seal         func(plain []byte, owner string) string
 	LinkedIn     Member
+	Accounts     *tasks.Accounts // connects LinkedIn accounts; nil: by their tokens only
+	ConnectURL   string          // where LinkedIn sends browsers back to
 	RequireKeys  bool
 	AllowHosts   []string      // hosts of callbacks that may be private
 	CORSOrigins  []string      // pages of these origins may call; empty: none
@@ -86,6 +88,7 @@ func New(cfg Config) http.Handler {
 	a.publications(h)
 	a.calendar(h)
 	a.outlook(h)
+	a.accounts(h, mux)
 	a.queues(h)
 	a.schedules(h)
 	a.admin(h)

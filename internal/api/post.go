@@ -3,20 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
-	"github.com/zakibelm/astrogrowth/internal/linkedin"
 	"github.com/zakibelm/astrogrowth/store"
 )
-
-// Member finds out whose a LinkedIn token is.
-type Member interface {
-	Userinfo(ctx context.Context, token string) (linkedin.Member, error)
-}
 
 func (a *api) publications(h huma.API) {
 	register(h, op(http.MethodGet, "/v1/publications", "publications", "List publications, newest first", auth.ScopeRead, 200), a.listPublications)
@@ -24,8 +17,6 @@ func (a *api) publications(h huma.API) {
 	settle := op(http.MethodPost, "/v1/publications/{id}/settle", "publications", "Say how an unknown publication ended", auth.ScopeApprove, 200)
 	settle.Description = "After a time-out nobody but a person can know whether the post is on LinkedIn. `published`: it is there (give its urn). `send_again`: it is not, send it. `drop`: it is not, and shall not be."
 	register(h, settle, a.settlePublication)
-	register(h, op(http.MethodGet, "/v1/linkedin/accounts", "publications", "List LinkedIn accounts", auth.ScopeRead, 200), a.listAccounts)
-	register(h, op(http.MethodPost, "/v1/linkedin/accounts", "publications", "Connect an account by an access token", auth.ScopeAdmin, 200), a.postAccount)
 }
 
 type listPublicationsInput struct {
@@ -67,34 +58,4 @@ func (a *api) settlePublication(ctx context.Context, in *settleInput) (*struct{ 
 	p, err := a.Store.In(who(ctx).Workspace).Settle(ctx, growth.PublicationID(in.ID), store.Settlement(in.Body.Verdict), in.Body.URN, url)
 	a.Queue.Wake()
 	return &struct{ Body growth.Publication }{p}, err
-}
-
-func (a *api) listAccounts(ctx context.Context, _ *struct{}) (*struct{ Body List[growth.Account] }, error) {
-	as, err := a.Store.In(who(ctx).Workspace).Accounts(ctx)
-	return &struct{ Body List[growth.Account] }{List[growth.Account]{Data: as}}, err
-}
-
-type accountInput struct {
-	Body struct {
-		Token     string     `json:"token" minLength:"10" maxLength:"4000" doc:"A LinkedIn access token with the scopes openid, profile and w_member_social"`
-		ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	}
-}
-
-func (a *api) postAccount(ctx context.Context, in *accountInput) (*struct{ Body growth.Account }, error) {
-	acc, err := ConnectAccount(ctx, a.Store.In(who(ctx).Workspace), a.LinkedIn, a.Seal, in.Body.Token, in.Body.ExpiresAt, a.Simulated)
-	return &struct{ Body growth.Account }{acc}, err
-}
-
-// ConnectAccount asks LinkedIn whose a token is and stores it sealed.
-func ConnectAccount(ctx context.Context, sc store.Scoped, li Member, seal func([]byte, string) string, token string, expires *time.Time, simulated bool) (growth.Account, error) {
-	m, err := li.Userinfo(ctx, token)
-	if growth.CodeOf(err) == growth.KeyRejected {
-		return growth.Account{}, growth.InvalidField("api.ConnectAccount", "body.token", "LinkedIn does not accept this token")
-	}
-	if err != nil {
-		return growth.Account{}, err
-	}
-	acc := growth.Account{URN: m.URN(), Name: m.Name, ExpiresAt: expires, Simulated: simulated}
-	return sc.PutAccount(ctx, acc, func(id growth.AccountID) (string, error) { return seal([]byte(token), string(id)), nil })
 }

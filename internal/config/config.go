@@ -51,6 +51,7 @@ type Config struct {
 	LinkedInRedirectURI  string `env:"LINKEDIN_REDIRECT_URI" accept:"an http or https address; empty: APP_URL/oauth/linkedin/callback"`
 	LinkedInAPIURL       string `env:"LINKEDIN_API_URL" envDefault:"https://api.linkedin.com" accept:"an http or https address"`
 	LinkedInOAuthURL     string `env:"LINKEDIN_OAUTH_URL" envDefault:"https://www.linkedin.com/oauth/v2" accept:"an http or https address"`
+	LinkedInPKCE         bool   `env:"LINKEDIN_PKCE" envDefault:"false" accept:"true or false"`
 	LinkedInVersion      string `env:"LINKEDIN_VERSION" envDefault:"202608" accept:"year and month as YYYYMM"`
 	LinkedInMaxPosts     int    `env:"LINKEDIN_MAX_POSTS_PER_DAY" envDefault:"100" accept:"a whole number from 1 to 100000"`
 	LinkedInMinInterval  Millis `env:"LINKEDIN_MIN_POST_INTERVAL_MS" envDefault:"900000" accept:"whole milliseconds, 0 to 604800000"`

@@ -4,6 +4,7 @@ package wiring
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -95,7 +96,6 @@ func (b *Base) sayWhatIsNotBuilt() {
 		what string
 	}{
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", cfg.OTLPEndpoint != "", "traces are not exported yet; request ids join the logs"},
-		{"LINKEDIN_CLIENT_ID", cfg.LinkedInClientID != "", "accounts are not connected by OAuth yet; use POST /v1/linkedin/accounts with a token"},
 		{"TRUSTED_PROXIES", len(cfg.TrustedProxies) > 0, "forwarded addresses are not read yet"},
 	} {
 		if v.set {
@@ -106,11 +106,8 @@ func (b *Base) sayWhatIsNotBuilt() {
 
 func (b *Base) keyring() error {
 	var keys []string
-	if !b.Config.EncryptionKey.Empty() {
-		keys = append(keys, b.Config.EncryptionKey.Reveal())
-	}
-	for _, k := range b.Config.EncryptionKeysOld {
-		keys = append(keys, k.Reveal())
+	for _, key := range b.Config.SealingKeys() { // in whichever alphabet they were written
+		keys = append(keys, base64.StdEncoding.EncodeToString(key))
 	}
 	if len(keys) == 0 {
 		return errors.New("ENCRYPTION_KEY is missing: LinkedIn tokens are sealed with it (openssl rand -base64 32); `astrogrowth up` makes one for you")
