@@ -13,16 +13,17 @@ import (
 type DueGrant struct {
 	Workspace growth.WorkspaceID `db:"workspace_id"`
 	Grant     string             `db:"grant_id"`
+	TokenAt   time.Time          `db:"token_at"` // when the token was issued that is to be replaced
 }
 
 // DueRefreshes lists grants whose token ends within ahead, or within a quarter of its life when that is shorter.
 func (s *Store) DueRefreshes(ctx context.Context, ahead time.Duration, limit int) ([]DueGrant, error) {
 	var out []DueGrant
 	err := s.db.SelectContext(ctx, &out, `
-		SELECT workspace_id, grant_id FROM linkedin_accounts
+		SELECT workspace_id, grant_id, token_at FROM linkedin_accounts
 		WHERE status = 'active' AND refresh_token <> '' AND (refresh_after IS NULL OR refresh_after <= now())
 		  AND expires_at - least($1 * interval '1 millisecond', greatest((expires_at - token_at) / 4, interval '0')) <= now()
-		GROUP BY workspace_id, grant_id ORDER BY min(expires_at) LIMIT $2`, ahead.Milliseconds(), limit)
+		GROUP BY workspace_id, grant_id, token_at ORDER BY min(expires_at) LIMIT $2`, ahead.Milliseconds(), limit)
 	return out, wrap("due refreshes", err)
 }
 
@@ -36,8 +37,8 @@ type Refreshing struct {
 	fence    int64
 }
 
-// TakeRefresh takes a grant to refresh it; it reports false when another process has it, or when there is nothing to
-// refresh.
+// TakeRefresh takes a grant to refresh it; it reports false when another process has it or has done it, or when there is
+// nothing to refresh.
 func (s *Store) TakeRefresh(ctx context.Context, d DueGrant, lease time.Duration) (Refreshing, bool, error) {
 	var rows []struct {
 		accountRow
@@ -48,13 +49,13 @@ func (s *Store) TakeRefresh(ctx context.Context, d DueGrant, lease time.Duration
 	err := s.points.SelectContext(ctx, &rows, `
 		WITH held AS (
 			SELECT id AS held_id FROM linkedin_accounts
-			WHERE workspace_id = $1 AND grant_id = $2 AND refresh_token <> '' AND status <> 'disconnected'
+			WHERE workspace_id = $1 AND grant_id = $2 AND token_at = $4 AND refresh_token <> '' AND status <> 'disconnected'
 			  AND (refresh_after IS NULL OR refresh_after <= now())
 			ORDER BY id FOR UPDATE
 		)
 		UPDATE linkedin_accounts a SET refresh_after = now() + $3 * interval '1 millisecond', refresh_fence = a.refresh_fence + 1
 		FROM held WHERE a.id = held_id
-		RETURNING `+accountColumns+`, refresh_fence, refresh_failures`, d.Workspace, d.Grant, lease.Milliseconds())
+		RETURNING `+accountColumns+`, refresh_fence, refresh_failures`, d.Workspace, d.Grant, lease.Milliseconds(), d.TokenAt)
 	if err != nil || len(rows) == 0 {
 		return Refreshing{}, false, wrap("take refresh", err)
 	}

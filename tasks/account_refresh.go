@@ -168,7 +168,7 @@ func (w PublishWorker) freshAccount(ctx context.Context, sc store.Scoped, id gro
 	if !a.Refreshes || a.ExpiresAt == nil || a.ExpiresAt.After(time.Now()) {
 		return a, envelope, nil
 	}
-	how, err := w.Accounts.refresh(ctx, store.DueGrant{Workspace: a.Workspace, Grant: a.Grant})
+	how, err := w.Accounts.refresh(ctx, store.DueGrant{Workspace: a.Workspace, Grant: a.Grant, TokenAt: a.TokenAt})
 	switch {
 	case err != nil:
 		return a, "", err
@@ -197,7 +197,7 @@ func (w PublishWorker) turnedDown(ctx context.Context, a growth.Account, cause e
 	case !now.TokenAt.Equal(a.TokenAt), age < settling: // another token by now, or one that is too new to work
 		return soon(cause)
 	case a.Refreshes && age > oneRefresh:
-		how, err := w.Accounts.refresh(ctx, store.DueGrant{Workspace: a.Workspace, Grant: a.Grant})
+		how, err := w.Accounts.refresh(ctx, store.DueGrant{Workspace: a.Workspace, Grant: a.Grant, TokenAt: a.TokenAt})
 		if err != nil {
 			return err
 		}
