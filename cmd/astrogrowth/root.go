@@ -78,7 +78,7 @@ func newRoot(s surroundings) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUsage("%v", err) })
 	root.AddCommand(
 		upCommand(), migrateCommand(), simulatorCommand(),
-		importCommand(s), jobsCommand(s), schedulesCommand(s), doctorCommand(s), routesCommand(s), cacheCommand(s), rehearseCommand(s), versionCommand(),
+		importCommand(s), jobsCommand(s), schedulesCommand(s), doctorCommand(s), routesCommand(s), cacheCommand(s), rehearseCommand(s), keysCommand(s), versionCommand(),
 	)
 	return root
 }

@@ -29,10 +29,21 @@ type Keyring struct {
 
 // New makes a keyring of keys of 32 bytes in base64, the one that seals first.
 func New(keys ...string) (*Keyring, error) {
-	r := &Keyring{aeads: map[string]cipher.AEAD{}}
+	raw := make([][]byte, len(keys))
 	for i, k := range keys {
-		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(k))
-		if err != nil || len(raw) != 32 {
+		var err error
+		if raw[i], err = base64.StdEncoding.DecodeString(strings.TrimSpace(k)); err != nil {
+			raw[i] = nil
+		}
+	}
+	return NewRaw(raw...)
+}
+
+// NewRaw makes a keyring of keys of 32 bytes, the one that seals first.
+func NewRaw(keys ...[]byte) (*Keyring, error) {
+	r := &Keyring{aeads: map[string]cipher.AEAD{}}
+	for i, raw := range keys {
+		if len(raw) != 32 {
 			return nil, fmt.Errorf("key %d is not 32 bytes in base64 (make one with: openssl rand -base64 32)", i+1)
 		}
 		block, err := aes.NewCipher(raw)

@@ -81,3 +81,15 @@ func TestWeakKeysAreRefused(t *testing.T) {
 		t.Error("New() without a key succeeded")
 	}
 }
+
+func TestUnknownKeyIsToldFromDamage(t *testing.T) {
+	t.Parallel()
+	a, b := ring(t, keyA), ring(t, keyB, keyA)
+	box := a.Seal([]byte("token"), "row")
+	if !strings.HasPrefix(box, a.Prefix()) || strings.HasPrefix(box, b.Prefix()) {
+		t.Errorf("prefixes %q and %q of %q", a.Prefix(), b.Prefix(), box)
+	}
+	if !b.Knows(box) || ring(t, keyB).Knows(box) || b.Knows("") || b.Knows("v1.x.y") {
+		t.Error("a keyring does not know its keys")
+	}
+}

@@ -4,7 +4,6 @@ package wiring
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -105,15 +104,12 @@ func (b *Base) sayWhatIsNotBuilt() {
 }
 
 func (b *Base) keyring() error {
-	var keys []string
-	for _, key := range b.Config.SealingKeys() { // in whichever alphabet they were written
-		keys = append(keys, base64.StdEncoding.EncodeToString(key))
-	}
+	keys := b.Config.SealingKeys() // in whichever of base64's alphabets they were written
 	if len(keys) == 0 {
 		return errors.New("ENCRYPTION_KEY is missing: LinkedIn tokens are sealed with it (openssl rand -base64 32); `astrogrowth up` makes one for you")
 	}
 	var err error
-	b.Keyring, err = seal.New(keys...)
+	b.Keyring, err = seal.NewRaw(keys...)
 	return err
 }
 
