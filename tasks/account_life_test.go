@@ -309,7 +309,8 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 		k := g.keeper(ring)
 		beside.Go(func() {
 			for ctx.Err() == nil {
-				g.exec(`UPDATE linkedin_accounts SET expires_at = now() + interval '1 day', token_at = now() - interval '59 days'
+				g.exec( //nolint:contextcheck // it has the test's own
+					`UPDATE linkedin_accounts SET expires_at = now() + interval '1 day', token_at = now() - interval '59 days'
 					WHERE id = (SELECT id FROM linkedin_accounts ORDER BY random() LIMIT 1)`)
 				if n, err := k.RefreshDue(ctx); err == nil && n > 0 && len(refreshed) < cap(refreshed) {
 					refreshed <- struct{}{}

@@ -116,14 +116,11 @@ func (b *browser) answersAs(p shown, member, answer string) shown {
 }
 
 // link asks for a link; its host is the API's own.
-func (d *desk) link(key, body string) (string, map[string]any) {
+func (d *desk) link(key, body string) (string, api.ConnectLink) {
 	d.t.Helper()
 	a := d.call(http.MethodPost, "/v1/linkedin/connect", body, "Authorization", "Bearer "+key)
-	if a.status != http.StatusCreated {
-		d.t.Fatalf("%d %s", a.status, a.body)
-	}
-	out := a.json(d.t)
-	return strings.Replace(out["url"].(string), "http://placeholder", d.url, 1), out
+	out := read[api.ConnectLink](d.t, a, http.StatusCreated)
+	return strings.Replace(out.URL, "http://placeholder", d.url, 1), out
 }
 
 func TestAPersonConnectsAnAccountInTheirBrowser(t *testing.T) {
@@ -131,8 +128,8 @@ func TestAPersonConnectsAnAccountInTheirBrowser(t *testing.T) {
 	d := newDesk(t, simulator.OAuth{})
 	key := d.key(d.ws.ID, "approve", "read")
 	link, out := d.link(key, `{}`)
-	if !strings.Contains(link, "/oauth/linkedin/start?link=") || len(out["scopes"].([]any)) != 4 || len(out["warnings"].([]any)) != 0 {
-		t.Errorf("link %v", out)
+	if !strings.Contains(link, "/oauth/linkedin/start?link=") || len(out.Scopes) != 4 || out.Warnings == nil || len(out.Warnings) != 0 {
+		t.Errorf("link %+v", out)
 	}
 	b := newBrowser(t, "fr-CA,fr;q=0.9,en;q=0.5")
 	page := b.answersAs(b.opens(link), "Ada Li", "allow")

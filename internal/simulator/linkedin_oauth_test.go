@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,7 +18,7 @@ type tour struct {
 func newTour(t *testing.T, set OAuth) *tour {
 	t.Helper()
 	v := &tour{sim: start(t), clock: now}
-	v.Server.now = func() time.Time { return v.clock }
+	v.now = func() time.Time { return v.clock }
 	v.SetOAuth(set)
 	return v
 }
@@ -96,7 +97,7 @@ func TestCodeIsGoodOnceForItsApplicationAndHalfAnHour(t *testing.T) {
 func TestIssuedTokenIsItsMembersAndEnds(t *testing.T) {
 	v := newTour(t, OAuth{AutoApprove: "Ada Li", Partner: true})
 	answer := v.exchange(v.consents(memberScope, "").Get("code")).json(t)
-	token, refresh := answer["access_token"].(string), answer["refresh_token"].(string)
+	token, refresh := fmt.Sprint(answer["access_token"]), fmt.Sprint(answer["refresh_token"])
 	who := func(token string) got {
 		return v.call(http.MethodGet, "/linkedin/v2/userinfo", "", "Authorization", "Bearer "+token)
 	}
@@ -108,10 +109,10 @@ func TestIssuedTokenIsItsMembersAndEnds(t *testing.T) {
 		t.Errorf("after 61 days: %d %s", me.status, me.body)
 	}
 	next := v.form("accessToken", "grant_type", "refresh_token", "refresh_token", refresh).json(t)
-	if left := next["refresh_token_expires_in"].(float64); left != (304 * 24 * time.Hour).Seconds() {
+	if left := next["refresh_token_expires_in"]; left != (304 * 24 * time.Hour).Seconds() {
 		t.Errorf("the refresh token has %v s left; want 304 days", left)
 	}
-	second := next["access_token"].(string)
+	second := fmt.Sprint(next["access_token"])
 	// Other scopes end all that there was.
 	v.exchange(v.consents(memberScope+" w_organization_social", "").Get("code"))
 	if me := who(second); me.status != 401 || at(t, me.json(t), "code") != "REVOKED_ACCESS_TOKEN" {
@@ -128,7 +129,7 @@ func TestIssuedTokenIsItsMembersAndEnds(t *testing.T) {
 
 func TestTokenPostsAsWhatItsScopesSay(t *testing.T) {
 	v := newTour(t, OAuth{AutoApprove: "Ada Li"})
-	token := v.exchange(v.consents(memberScope, "").Get("code")).json(t)["access_token"].(string)
+	token := fmt.Sprint(v.exchange(v.consents(memberScope, "").Get("code")).json(t)["access_token"])
 	post := func(author string) int {
 		body := `{"author":"` + author + `","commentary":"x","visibility":"PUBLIC","distribution":{"feedDistribution":"MAIN_FEED","targetEntities":[],"thirdPartyDistributionChannels":[]},"lifecycleState":"PUBLISHED"}`
 		return v.call(http.MethodPost, "/linkedin/rest/posts", body, "Authorization", "Bearer "+token, "LinkedIn-Version", "202608", "X-Restli-Protocol-Version", "2.0.0", "Content-Type", "application/json").status
