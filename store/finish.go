@@ -220,6 +220,9 @@ func (tx *Tx) finishJob(ctx context.Context, e ending) (growth.JobState, error) 
 	return states[0], nil
 }
 
+// CallbackAttempts is how often a callback is tried, which takes a little over 24 hours.
+const CallbackAttempts = 20
+
 // callBack enqueues the callback of a job that has ended, when it has one.
 func (tx *Tx) callBack(ctx context.Context, ws growth.WorkspaceID, id growth.JobID) error {
 	var url sql.NullString
@@ -235,7 +238,7 @@ func (tx *Tx) callBack(ctx context.Context, ws growth.WorkspaceID, id growth.Job
 	}
 	_, err = tx.accept(ctx, ws, []NewJob{{
 		Type: growth.JobCallback, Input: input, UniqueKey: string(id),
-		Options: growth.JobOptions{Priority: growth.PriorityNormal, TimeoutS: 60, MaxAttempts: 15},
+		Options: growth.JobOptions{Priority: growth.PriorityNormal, TimeoutS: 60, MaxAttempts: CallbackAttempts},
 	}})
 	return err
 }

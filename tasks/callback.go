@@ -168,9 +168,11 @@ func retryStatus(status int) bool {
 	return status >= 500
 }
 
-// callbackPause grows from 5 s to 4 h; fifteen of them last a little over 24 h.
+// callbackPause grows from 1 s to 4 h; the pauses between store.CallbackAttempts attempts last a little over 24 h. The
+// first is short because n8n answers 409 while a run that asks for a callback has not yet reached its Wait node, which
+// is a matter of a moment.
 func callbackPause(attempt int) time.Duration {
-	return min(5*time.Second<<min(max(attempt-1, 0), 20), 4*time.Hour)
+	return min(time.Second<<min(max(attempt-1, 0), 20), 4*time.Hour)
 }
 
 func retryAfter(h string) time.Duration {
