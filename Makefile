@@ -11,7 +11,7 @@ BENCHTIME ?= 1s
 BROWSER = $$(grep -rlE '^//go:build .*\bbrowser\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: run test check race e2e compat chain chaos browser fuzz bench lint fmt build vuln hooks help
+.PHONY: run test check race e2e compat n8n-test chain chaos browser fuzz bench lint fmt build vuln hooks help
 
 run: build ## build and start everything on this machine (ARGS= for `up`)
 	@exec bin/astrogrowth up $(ARGS)
@@ -43,6 +43,10 @@ e2e: build ## start the built programs and walk the jobs through them
 compat: ## let the official OpenAI clients (Go, Node) use the built programs
 	@.ci/need postgres redis
 	cd test/compat && $(GO) test -count=1 $(TESTFLAGS) ./...
+
+n8n-test: ## let a genuine n8n run the workflows (N8N_VERSION=2.8.4; installs 2 GB into ASTROGROWTH_N8N_DIR)
+	@.ci/need postgres redis
+	N8N_VERSION=$${N8N_VERSION:-2.8.4} $(GO) test -count=1 -v -timeout 1h -tags n8n $(TESTFLAGS) ./test/n8n
 
 chain: ## run the chain with providers down (CHAIN_CALLS, CHAIN_JOBS)
 	@.ci/need postgres redis
@@ -76,4 +80,4 @@ hooks: ## check format and vet before each commit
 	git config core.hooksPath .githooks
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

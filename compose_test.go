@@ -3,7 +3,9 @@ package growth_test
 import (
 	"context"
 	"maps"
+	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -161,6 +163,28 @@ func TestComposeFetchesTheModelsOfTheRoutes(t *testing.T) {
 	for _, model := range []string{"llama3.2:3b", "phi3:mini", "nomic-embed-text"} {
 		if !strings.Contains(command, model) {
 			t.Errorf("%q does not fetch %s", command, model)
+		}
+	}
+}
+
+// The workflows lie where the guide imports them from, and callbacks to n8n are allowed by the name that it gives itself.
+func TestComposeN8nSeesTheWorkflowsAndIsCalledBack(t *testing.T) {
+	t.Parallel()
+	project := mustCompose(t, "n8n")
+	n8n := project.Services["n8n"]
+	mounted := slices.ContainsFunc(n8n.Volumes, func(v compose.ServiceVolumeConfig) bool {
+		return v.Type == compose.VolumeTypeBind && filepath.Base(v.Source) == "n8n-workflows" && v.Target == "/workflows" && v.ReadOnly
+	})
+	if !mounted {
+		t.Errorf("n8n mounts %+v, want n8n-workflows at /workflows, read only", n8n.Volumes)
+	}
+	hook, err := url.Parse(*n8n.Environment["WEBHOOK_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"enqueuer", "worker"} {
+		if allowed := *project.Services[name].Environment["CALLBACK_ALLOW_HOSTS"]; allowed != hook.Hostname() {
+			t.Errorf("%s may call back %q, and n8n calls itself %s", name, allowed, hook.Hostname())
 		}
 	}
 }
