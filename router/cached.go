@@ -229,7 +229,7 @@ func (r *Router) life(route Route, req Request, a Answer) (time.Duration, bool) 
 		if c.Decision == growth.DecisionFailed && c.Code != growth.ModelGone.String() && !same {
 			return 0, false
 		}
-		if c.Decision == growth.DecisionSkipped && c.Code != skipNotConfigured && c.Code != skipPrivacy && c.Code != skipModelGone && c.Code != skipPaid {
+		if c.Decision == growth.DecisionSkipped && c.Code != skipNotConfigured && c.Code != skipPrivacy && c.Code != skipModelGone && c.Code != skipPaid && c.Code != skipExcepted {
 			ttl = min(ttl, passedOverTTL)
 		}
 	}

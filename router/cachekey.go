@@ -77,6 +77,9 @@ func appendSettings(b []byte, route Route, req Request) []byte {
 	for _, text := range []string{req.SchemaName, string(req.Privacy), req.Scope, force.Provider, force.Model} {
 		b = appendText(b, text)
 	}
+	if req.Except != "" { // absent from the keys of requests that bar nobody
+		b = appendText(b, Lineage(req.Except))
+	}
 	return b
 }
 

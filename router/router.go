@@ -119,6 +119,7 @@ type Request struct {
 	Cache      CachePolicy
 	Scope      string        // further words of the cache key: prompt version, rubric
 	Force      *growth.Call  // Provider and Model of the only candidate; nil: the route's
+	Except     string        // a model whose Lineage must not answer; empty: none is barred
 	Timeout    time.Duration // for the whole walk; 0: the route's
 	Ledger     Ledger        // nil: the router's own
 	RequestID  string

@@ -21,6 +21,7 @@ const (
 	skipResting       = "cooling_down"
 	skipDeadline      = "deadline"
 	skipPaid          = "paid_denied"
+	skipExcepted      = "excepted"
 )
 
 // longestRest bounds how long a model that is unwell is left alone on its own word.
@@ -95,6 +96,10 @@ func (w *walker) candidate(ctx context.Context, c turn) (a Answer, done bool, er
 		return a, false, nil
 	case len(c.models) == 0:
 		w.skip(ctx, c.Provider, c.first(), skipPaid, "the route allows no paid model, and this family has no free one")
+		return a, false, nil
+	}
+	if c.models = w.others(c.models); len(c.models) == 0 {
+		w.skip(ctx, c.Provider, c.first(), skipExcepted, "the caller asks for another model than "+w.req.Except)
 		return a, false, nil
 	}
 	for _, slug := range c.models {

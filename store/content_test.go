@@ -13,7 +13,7 @@ import (
 
 func draft(body string, status growth.ContentStatus) growth.Content {
 	c := growth.Content{
-		ID: growth.ContentID(growth.NewID()), Variant: 1, Version: 1, Title: "Title", Body: body, Hashtags: []string{"#a"},
+		ID: growth.ContentID(growth.NewID()), Variant: 1, Version: 1, Title: "Title", Body: body, Hashtags: []string{"#a"}, Media: []string{},
 		Language: "fr-CA", Score: 80, Checks: []growth.Check{{Rule: "length", OK: true}}, Status: status,
 	}
 	c.Hash = hashOf(c)

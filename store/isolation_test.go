@@ -22,6 +22,7 @@ type owned struct {
 	lead     store.SavedLead
 	campaign store.Campaign
 	content  growth.Content
+	brand    growth.Brand
 	account  growth.Account
 	pub      growth.Publication
 	key      store.Key
@@ -54,6 +55,8 @@ func furnished(t *testing.T) owned {
 	b.must(saveCall(b, call, 0))
 	b.exec(`INSERT INTO job_steps (job_id, name, result, fence) VALUES ($1, 'one', '1', 1)`, o.job)
 	b.must(b.s.AddCacheCounts(b.ctx, []store.CacheCount{{Workspace: b.ws.ID, Task: growth.TaskSimple, Hits: 3}}))
+	o.brand, err = b.sc.CreateBrand(b.ctx, growth.Brand{Name: "Chez A"})
+	b.must(err)
 	o.content = b.create("Bonjour", growth.ContentInReview)
 	o.account = b.account()
 	_, err = b.sc.AddConnectLink(b.ctx, store.ConnectLink{ID: growth.NewID(), Scopes: []string{"openid"}}, []byte("ours"), time.Minute)
@@ -211,6 +214,68 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"Content": func(sc store.Scoped, o owned) (any, bool) {
 		_, err := sc.Content(o.ctx, o.content.ID)
 		return absent(err)
+	},
+	"Brand": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Brand(o.ctx, o.brand.ID)
+		return absent(err)
+	},
+	"Brands": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Brands(o.ctx, store.Page{})) },
+	"DefaultBrand": func(sc store.Scoped, o owned) (any, bool) {
+		_, found, err := sc.DefaultBrand(o.ctx)
+		return nothing(found, err)
+	},
+	"CreateBrand": func(sc store.Scoped, o owned) (any, bool) {
+		b, err := sc.CreateBrand(o.ctx, growth.Brand{Name: o.brand.Name}) // the same name: it is free here
+		return err, err == nil && b.ID != o.brand.ID
+	},
+	"UpdateBrand": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.UpdateBrand(o.ctx, o.brand.ID, func(b *growth.Brand) error { b.Name = "mine"; return nil })
+		return absent(err)
+	},
+	"DeleteBrand": func(sc store.Scoped, o owned) (any, bool) { return absent(sc.DeleteBrand(o.ctx, o.brand.ID)) },
+	"TrustOf":     func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TrustOf(o.ctx, o.brand.ID, 10)) },
+	"RejectReasons": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.RejectReasons(o.ctx, o.brand.ID, 10))
+	},
+	"FindContents": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.FindContents(o.ctx, store.ContentFilter{}, store.Page{}))
+	},
+	"RecentBodiesBut": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.RecentBodiesBut(o.ctx, "", 10)) },
+	// The one look across: digests alone.
+	"SketchesElsewhere": func(sc store.Scoped, o owned) (any, bool) {
+		got, err := sc.SketchesElsewhere(o.ctx, 10)
+		for _, s := range got {
+			if strings.Contains(string(s), o.content.Body) {
+				return string(s), false
+			}
+		}
+		return err, err == nil
+	},
+	"ContentVersions": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ContentVersions(o.ctx, o.content.ID, 0, 10)
+		return absent(err)
+	},
+	"ContentVersion": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ContentVersion(o.ctx, o.content.ID, 1)
+		return absent(err)
+	},
+	"ContentDecisions": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ContentDecisions(o.ctx, o.content.ID)
+		return absent(err)
+	},
+	"DecideContent": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.DecideContent(o.ctx, o.content.ID, store.Verdict{Approve: true})
+		return absent(err)
+	},
+	"RestoreContent": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.RestoreContent(o.ctx, o.content, 1, "x")
+		return absent(err)
+	},
+	"LeadsToWriteFor": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.LeadsToWriteFor(o.ctx, store.ContentWanted{Campaign: o.campaign.ID, Limit: 10}))
+	},
+	"TopicsWritten": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.TopicsWritten(o.ctx, o.campaign.ID, []string{"h"}))
 	},
 	"Contents":     func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Contents(o.ctx, "", store.Page{})) },
 	"Publications": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Publications(o.ctx, "", store.Page{})) },
@@ -577,7 +642,7 @@ func (o owned) snapshot() map[string]string {
 	for _, table := range []string{
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "linkedin_connects", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
 		"schedules", "schedule_ticks", "budgets", "lead_reviews", "imports", "erasures", "tombstones",
-		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys",
+		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys", "brands", "content_decisions", "content_batches",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

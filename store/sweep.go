@@ -147,6 +147,7 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 		`DELETE FROM imports WHERE created_at < now() - $1 * interval '1 second'
 			AND NOT EXISTS (SELECT 1 FROM import_leads l WHERE l.import_id = imports.id)`,
 		`DELETE FROM linkedin_connects WHERE created_at < now() - least($1, 86400) * interval '1 second'`, // they live for minutes
+		`DELETE FROM content_batches WHERE finished_at < now() - $1 * interval '1 second'`, // a topic may come again then
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())

@@ -74,8 +74,9 @@ func TestTrustedBrandIsApprovedByItself(t *testing.T) {
 	t.Parallel()
 	w, p := newWorld(t), newPlant(t)
 	p.writes(w.chain())
+	p.must(p.sc.SetSettings(t.Context(), growth.WorkspaceSettings{Brand: &growth.Brand{Name: "Atelier", Trusted: 5}}))
 	args := brief
-	args.Brand, args.AutoApprove = &growth.Brand{Name: "Atelier", Trusted: 5}, &tasks.AutoApprove{Threshold: 1}
+	args.AutoApprove = &tasks.AutoApprove{Threshold: 1}
 	v := result[written](t, p.becomes(p.enqueue(args, growth.JobOptions{}), growth.JobSucceeded)).Variants[0]
 	hard := ""
 	for _, c := range v.Checks {

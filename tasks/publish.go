@@ -169,8 +169,11 @@ func (w PublishWorker) prepare(ctx context.Context, job *Job[PublishArgs], accou
 	if err != nil {
 		return p, err
 	}
-	if hash != content.Hash(c.Body, c.Title, c.Hashtags, "", nil) {
+	if hash != content.HashOf(c) {
 		return p, growth.Errorf(growth.Conflict, "tasks.Publish", "the content's text is not the one that its hash stands for")
+	}
+	if c.AccountID != nil && *c.AccountID != account.ID {
+		return p, growth.InvalidField("tasks.Publish", "account_id", "the content was approved for the account %s alone", *c.AccountID)
 	}
 	if c.Status == growth.ContentRejected {
 		return p, growth.Errorf(growth.Conflict, "tasks.Publish", "the content was rejected")

@@ -49,7 +49,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 		case <-sweep.C:
 			err = r.Sweep(ctx)
 		case <-compare.C:
-			err = errors.Join(r.Compare(ctx, strandedAge), r.ForgetDues(ctx, dueAge))
+			err = errors.Join(r.Compare(ctx, strandedAge), r.ForgetDues(ctx, dueAge), r.finishBatches(ctx))
 		case <-purge.C:
 			err = r.purge(ctx)
 		case <-milestones.C:
@@ -142,6 +142,12 @@ func (r *Reconciler) lost(ctx context.Context, batch []store.Dispatched) ([]stor
 		}
 	}
 	return out, nil
+}
+
+// finishBatches tells of the campaigns' runs that are over.
+func (r *Reconciler) finishBatches(ctx context.Context) error {
+	_, err := r.Store.FinishBatches(ctx)
+	return err
 }
 
 func (r *Reconciler) purge(ctx context.Context) error {

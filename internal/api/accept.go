@@ -32,19 +32,21 @@ type QualificationBody struct {
 // ContentBody asks for LinkedIn posts.
 type ContentBody struct {
 	growth.JobOptions
-	Lead        *growth.Lead       `json:"lead,omitempty"`
-	LeadID      growth.LeadID      `json:"lead_id,omitempty"`
-	Topic       string             `json:"topic,omitempty"`
-	Brief       string             `json:"brief,omitempty"`
-	Brand       *growth.Brand      `json:"brand,omitempty" doc:"Default: the workspace's"`
-	Language    string             `json:"language,omitempty" example:"fr-CA"`
-	Tone        string             `json:"tone,omitempty"`
-	Audience    string             `json:"audience,omitempty"`
-	CTA         string             `json:"cta,omitempty" doc:"Call to action"`
-	Link        string             `json:"link,omitempty"`
-	Hashtags    []string           `json:"hashtags,omitempty"`
-	Variants    int                `json:"variants,omitempty" doc:"1 to 5; default 1"`
-	AutoApprove *tasks.AutoApprove `json:"auto_approve,omitempty" doc:"Default: a person approves"`
+	Lead        *growth.Lead     `json:"lead,omitempty"`
+	LeadID      growth.LeadID    `json:"lead_id,omitempty"`
+	Topic       string           `json:"topic,omitempty"`
+	Brief       string           `json:"brief,omitempty"`
+	Brand       *growth.Brand    `json:"brand,omitempty" doc:"A brand for this job alone; its posts always go to a person"`
+	BrandID     growth.BrandID   `json:"brand_id,omitempty" doc:"A brand of the workspace. Default: its default brand"`
+	Language    string           `json:"language,omitempty" example:"fr-CA"`
+	Tone        string           `json:"tone,omitempty"`
+	Audience    string           `json:"audience,omitempty"`
+	CTA         string           `json:"cta,omitempty" doc:"Call to action"`
+	Link        string           `json:"link,omitempty"`
+	Hashtags    []string         `json:"hashtags,omitempty"`
+	Variants    int              `json:"variants,omitempty" doc:"1 to 5; default 1"`
+	AutoApprove *AutoApproveBody `json:"auto_approve,omitempty"`
+	Batch       *tasks.Batch     `json:"batch,omitempty" doc:"Make a job for each of several leads or topics of the campaign"`
 }
 
 // PublishBody asks for one post.
@@ -83,7 +85,7 @@ func (b ContentBody) item() (item, error) {
 	}
 	args := tasks.ContentArgs{
 		LeadID: b.LeadID, Topic: b.Topic, Brief: b.Brief, Brand: b.Brand, Language: b.Language, Tone: b.Tone, Audience: b.Audience,
-		CTA: b.CTA, Link: b.Link, Hashtags: b.Hashtags, Variants: b.Variants, AutoApprove: b.AutoApprove,
+		CTA: b.CTA, Link: b.Link, Hashtags: b.Hashtags, Variants: b.Variants, AutoApprove: b.AutoApprove.args(), BrandID: b.BrandID, Batch: b.Batch,
 	}
 	return item{args: args, options: b.JobOptions, lead: b.Lead, leadID: b.LeadID, setLead: func(id growth.LeadID) tasks.Args {
 		args.LeadID = id
@@ -181,6 +183,11 @@ func (a *api) check(ctx context.Context, it item) error {
 	if p, ok := it.args.(tasks.PublishArgs); ok && p.Text != "" && !who(ctx).May(auth.ScopeApprove) {
 		return growth.Errorf(growth.Forbidden, "api.check", "posting a text that nobody approved needs a key with the scope \"approve\"")
 	}
+	if c, ok := it.args.(tasks.ContentArgs); ok {
+		if err := c.CheckCampaign(it.options.CampaignID); err != nil {
+			return err
+		}
+	}
 	args := it.args
 	if it.lead != nil {
 		if err := lead.Validate(*it.lead); err != nil {
@@ -207,6 +214,9 @@ func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool)
 	}
 	ws, err := sc.Workspace(ctx)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := knownBrands(ctx, sc, items); err != nil {
 		return nil, nil, err
 	}
 	for _, it := range items {

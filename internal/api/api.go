@@ -85,6 +85,7 @@ func New(cfg Config) http.Handler {
 	a.goldenSets(h)
 	a.imports(h)
 	a.contents(h)
+	a.brands(h)
 	a.publications(h)
 	a.calendar(h)
 	a.outlook(h)

@@ -123,7 +123,7 @@ func (a *api) trpcCreateContent(ctx context.Context, input json.RawMessage) (any
 	sc := a.Store.In(who(ctx).Workspace)
 	c := growth.Content{
 		ID: growth.ContentID(growth.NewID()), Variant: 1, Version: 1, Body: in.Text, Hashtags: in.Hashtags, Score: in.Score, Status: status,
-		Checks: []growth.Check{}, Hash: content.Hash(in.Text, "", in.Hashtags, "", nil),
+		Checks: []growth.Check{}, Hash: content.Hash(in.Text, "", in.Hashtags, "", nil), Sketch: content.SketchOf(in.Text),
 	}
 	out := map[string]any{"uuid": c.ID, "textContent": in.Text, "hashtags": in.Hashtags, "qualityScore": in.Score, "status": first(in.Status, "pending")}
 	if in.LeadID != "" {

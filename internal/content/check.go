@@ -21,17 +21,19 @@ const (
 	RulePlaceholder = "placeholder"
 	RuleApology     = "apology"
 	RuleCloseness   = "closeness"
-	RuleClaims      = "judge_claims" // the judge's, not in Check
-	RuleTone        = "judge_tone"   // the judge's, not in Check
+	RuleElsewhere   = "closeness_elsewhere"
+	RuleClaims      = "judge_claims"     // the judge's, not in Check
+	RuleTone        = "judge_tone"       // the judge's, not in Check
+	RuleSameModel   = "judge_same_model" // whether another model judged than wrote, not in Check
 )
 
 // piece is everything a rule may look at.
 type piece struct {
-	draft   Draft
-	text    string // what is posted
-	brief   Brief
-	brand   growth.Brand
-	earlier []string
+	draft  Draft
+	text   string // what is posted
+	brief  Brief
+	brand  growth.Brand
+	nearby Nearby
 }
 
 // language is the base of the language asked for: for example "fr" or "en".
@@ -62,12 +64,12 @@ var rules = []struct {
 	{RulePlaceholder, true, placeholders},
 	{RuleApology, true, apology},
 	{RuleCloseness, true, closeness},
+	{RuleElsewhere, true, elsewhere},
 }
 
-// Check tries every rule on a draft. earlier are the texts that it must not come close to: the last posts of the
-// workspace and of the agency's other ones, and the draft's other variants.
-func Check(d Draft, b Brief, brand growth.Brand, earlier []string) []growth.Check {
-	p := piece{draft: d.Plain(), text: Text(d), brief: b, brand: brand, earlier: earlier}
+// Check tries every rule on a draft.
+func Check(d Draft, b Brief, brand growth.Brand, near Nearby) []growth.Check {
+	p := piece{draft: d.Plain(), text: Text(d), brief: b, brand: brand, nearby: near}
 	out := make([]growth.Check, 0, len(rules))
 	for _, r := range rules {
 		detail := r.find(p)

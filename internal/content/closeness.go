@@ -3,6 +3,7 @@ package content
 import (
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"math"
 	"strings"
 )
@@ -14,14 +15,41 @@ const (
 	maxContainment = 0.6
 )
 
+// Nearby is what a new text must not come close to.
+type Nearby struct {
+	Posts     []string // the last ones of the workspace
+	Variants  []string // the other variants of the same job
+	Elsewhere []Sketch // the last ones of the agency's other workspaces
+}
+
 var shingleSeed = maphash.MakeSeed()
 
 // closeness finds a draft that says again what an earlier post, or another variant, has said in the same words.
 func closeness(p piece) string {
 	own := shingles(p.draft.Body)
-	for _, e := range p.earlier {
+	for _, e := range p.nearby.Posts {
 		if n := likeness(own, shingles(e)); n > 0 {
-			return fmt.Sprintf("it repeats %d %% of an earlier post or another variant", n)
+			return fmt.Sprintf("it repeats %d %% of an earlier post", n)
+		}
+	}
+	for _, e := range p.nearby.Variants {
+		if n := likeness(own, shingles(e)); n > 0 {
+			return fmt.Sprintf("it repeats %d %% of another variant", n)
+		}
+	}
+	return ""
+}
+
+// elsewhere finds a draft that comes close to a post of another workspace. It says neither whose nor how close: who
+// could try texts against a number could find out what the other one says.
+func elsewhere(p piece) string {
+	if len(p.nearby.Elsewhere) == 0 {
+		return ""
+	}
+	own := SketchOf(p.draft.Body).set()
+	for _, e := range p.nearby.Elsewhere {
+		if likeness(own, e.set()) > 0 {
+			return "it is too close to a post of another workspace: it repeats what was said there"
 		}
 	}
 	return ""
@@ -34,24 +62,26 @@ func withoutHashtags(s string) string {
 	return hashtagInRun.ReplaceAllString(s, " ")
 }
 
-// shingles is the set of a text's runs of words; of a text shorter than a run, the whole.
-func shingles(s string) map[uint64]bool {
+// runs yields a text's runs of words; of a text shorter than a run, the whole.
+func runs(s string) iter.Seq[string] {
 	w := words(withoutHashtags(withoutLinks(s)))
 	for i := range w {
 		w[i] = stem(w[i])
 	}
-	out := map[uint64]bool{}
-	if len(w) == 0 {
-		return out
-	}
-	for i := 0; i == 0 || i+shingleWords <= len(w); i++ {
-		var h maphash.Hash
-		h.SetSeed(shingleSeed)
-		for _, x := range w[i:min(i+shingleWords, len(w))] {
-			_, _ = h.WriteString(x) // never fails, by its documentation
-			_ = h.WriteByte(' ')
+	return func(yield func(string) bool) {
+		for i := 0; len(w) > 0 && (i == 0 || i+shingleWords <= len(w)); i++ {
+			if !yield(strings.Join(w[i:min(i+shingleWords, len(w))], " ")) {
+				return
+			}
 		}
-		out[h.Sum64()] = true
+	}
+}
+
+// shingles is the set of a text's runs of words.
+func shingles(s string) map[uint64]bool {
+	out := map[uint64]bool{}
+	for run := range runs(s) {
+		out[maphash.String(shingleSeed, run)] = true
 	}
 	return out
 }

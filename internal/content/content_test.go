@@ -30,7 +30,7 @@ func goodDraft(body string) content.Draft {
 // check runs all rules and gives the one asked for.
 func check(t *testing.T, rule string, d content.Draft, b content.Brief, brand growth.Brand, earlier ...string) growth.Check {
 	t.Helper()
-	for _, c := range content.Check(d, b, brand, earlier) {
+	for _, c := range content.Check(d, b, brand, content.Nearby{Posts: earlier}) {
 		if c.Rule == rule {
 			if c.OK != (c.Detail == "") {
 				t.Errorf("%s: ok %v with detail %q", rule, c.OK, c.Detail)
@@ -45,7 +45,7 @@ func check(t *testing.T, rule string, d content.Draft, b content.Brief, brand gr
 func TestGoodPostsPassEveryRule(t *testing.T) {
 	t.Parallel()
 	for language, body := range map[string]string{"fr-CA": goodFR, "en-CA": goodEN} {
-		for _, c := range content.Check(goodDraft(body), content.Brief{Language: language}, growth.Brand{}, nil) {
+		for _, c := range content.Check(goodDraft(body), content.Brief{Language: language}, growth.Brand{}, content.Nearby{}) {
 			if !c.OK {
 				t.Errorf("%s: %s: %s", language, c.Rule, c.Detail)
 			}

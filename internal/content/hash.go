@@ -4,7 +4,18 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+
+	growth "github.com/zakibelm/astrogrowth"
 )
+
+// HashOf is the hash of a piece of content as it stands, with its media and the account that it is bound to.
+func HashOf(c growth.Content) string {
+	account := ""
+	if c.AccountID != nil {
+		account = string(*c.AccountID)
+	}
+	return Hash(c.Body, c.Title, c.Hashtags, account, c.Media)
+}
 
 // Hash is what an approval binds to: the SHA-256 of the text with its hashtags, the account that posts it, and the media
 // in their order. Every byte counts, and lengths go in so that no two contents share a hash by shifting a border.

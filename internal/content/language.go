@@ -2,6 +2,7 @@ package content
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -68,12 +69,17 @@ func language(p piece) string {
 		return fmt.Sprintf("the post is in %s, asked for is %s", languageName(whole), languageName(want))
 	}
 	for _, par := range append(strings.Split(p.draft.Body, "\n"), p.draft.Title) {
-		if got := detect(par); got != "" && got != want {
-			return fmt.Sprintf("a part is in %s, asked for is %s: %q", languageName(got), languageName(want), firstWords(par, 6))
+		for _, part := range append(sentenceEnd.Split(par, -1), par) {
+			if got := detect(part); got != "" && got != want {
+				return fmt.Sprintf("a part is in %s, asked for is %s: %q", languageName(got), languageName(want), firstWords(part, 6))
+			}
 		}
 	}
 	return ""
 }
+
+// sentenceEnd parts a paragraph, so that one foreign sentence in it does not drown among the others.
+var sentenceEnd = regexp.MustCompile(`[.!?…]+["»”]?\s+`)
 
 func languageName(l string) string {
 	return map[string]string{"fr": "French", "en": "English"}[l]

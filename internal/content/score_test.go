@@ -53,26 +53,35 @@ func TestApprovable(t *testing.T) {
 	hard := append([]growth.Check{{Rule: "banned", Hard: true, Detail: "x"}}, judged...)
 	soft := append([]growth.Check{{Rule: "avoid", Detail: "x"}}, judged...)
 	bad := content.Verdict{Claims: []content.JudgedClaim{{Claim: "cures all"}}}.Checks()
+	same := append([]growth.Check{content.SameModel("a/m", "b/m", true)}, judged...)
 	trusted, fresh := growth.Brand{Trusted: 5}, growth.Brand{Trusted: 4}
+	none := -1
 	for _, tc := range []struct {
 		name   string
 		checks []growth.Check
+		judge  int
 		score  int
 		brand  growth.Brand
 		want   string // "" when it may
 	}{
-		{"good", judged, 70, trusted, ""},
-		{"a soft fault", soft, 95, trusted, ""},
-		{"a hard fault", hard, 95, trusted, "banned: x"},
-		{"an unsupported claim", bad, 95, trusted, "cures all"},
-		{"below the threshold", judged, 69, trusted, "the score is 69"},
-		{"no judge", nil, 100, trusted, "no judge"},
-		{"a fresh brand", judged, 100, fresh, "4 were approved so far"},
-		{"all at once", hard, 1, fresh, "; "},
+		{"good", judged, 70, 70, trusted, ""},
+		{"a soft fault", soft, 95, 95, trusted, ""},
+		{"a hard fault", hard, 95, 95, trusted, "banned: x"},
+		{"an unsupported claim", bad, 95, 95, trusted, "cures all"},
+		{"below the threshold", judged, 95, 69, trusted, "the score is 69"},
+		{"a judge below the threshold", judged, 69, 82, trusted, "the judge gives it 69"},
+		{"judged by its writer", same, 95, 95, trusted, "judge_same_model: no other model"},
+		{"no judge", nil, none, 100, trusted, "no judge"},
+		{"a fresh brand", judged, 100, 100, fresh, "4 were approved so far"},
+		{"all at once", hard, 1, 1, fresh, "; "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			ok, why := content.Approvable(tc.checks, tc.score, content.DefaultThreshold, tc.brand, content.DefaultTrustAfter)
+			parts := growth.ScoreParts{}
+			if tc.judge != none {
+				parts.Judge = &tc.judge
+			}
+			ok, why := content.Approvable(tc.checks, tc.score, parts, content.DefaultThreshold, tc.brand, content.DefaultTrustAfter)
 			if ok != (tc.want == "") || !strings.Contains(why, tc.want) {
 				t.Errorf("approvable %v: %q, want %q", ok, why, tc.want)
 			}
@@ -118,15 +127,15 @@ func FuzzCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body, language, brief, banned string) {
 		d := content.Draft{Title: body, Body: body, Hashtags: []string{banned, language}}
 		b := content.Brief{Language: language, Brief: brief}
-		checks := content.Check(d, b, growth.Brand{Banned: []string{banned}}, []string{brief})
-		if len(checks) != 12 {
+		checks := content.Check(d, b, growth.Brand{Banned: []string{banned}}, content.Nearby{Posts: []string{brief}})
+		if len(checks) != 13 {
 			t.Fatalf("%d checks", len(checks))
 		}
 		if s := content.Score(checks, nil); s < 0 || s > 100 {
 			t.Fatalf("score %d", s)
 		}
 		// A figure that the brief states word for word is never called invented.
-		same := content.Check(content.Draft{Body: brief}, content.Brief{Brief: brief}, growth.Brand{}, nil)
+		same := content.Check(content.Draft{Body: brief}, content.Brief{Brief: brief}, growth.Brand{}, content.Nearby{})
 		for _, c := range same {
 			if c.Rule == content.RuleNumbers && !c.OK {
 				t.Fatalf("%q: %s", brief, c.Detail)
@@ -144,6 +153,6 @@ func BenchmarkCheck(b *testing.B) {
 		earlier[i] = strings.Repeat(goodEN+"\n", 5)
 	}
 	for b.Loop() {
-		content.Check(goodDraft(goodFR), content.Brief{Language: "fr-CA", Brief: "x"}, growth.Brand{Banned: []string{"garanti"}}, earlier)
+		content.Check(goodDraft(goodFR), content.Brief{Language: "fr-CA", Brief: "x"}, growth.Brand{Banned: []string{"garanti"}}, content.Nearby{Posts: earlier})
 	}
 }

@@ -20,7 +20,7 @@ var templates = template.Must(template.ParseFS(files, "*.txt"))
 // The versions in use.
 const (
 	Qualification = "qualification.v1"
-	Content       = "content.v1"
+	Content       = "content.v2"
 	Judge         = "judge.v1"
 )
 

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	growth "github.com/zakibelm/astrogrowth"
+)
+
+// ByMachine is who decides when no person does.
+const ByMachine = "machine"
+
+// Verdict is a decision on a text. Hash is of the text that was read; empty: whichever stands there.
+type Verdict struct {
+	Approve bool
+	Hash    string
+	Reason  string // of a rejection
+	By      string
+	Machine bool
+}
+
+// ApproveContent approves the text that has this hash. The approval of a text that was edited meanwhile is a Conflict:
+// nobody approves what they have not seen.
+func (sc Scoped) ApproveContent(ctx context.Context, id growth.ContentID, hash, by string) (growth.Content, error) {
+	return sc.DecideContent(ctx, id, Verdict{Approve: true, Hash: hash, By: by})
+}
+
+// RejectContent turns a text down, with the reason.
+func (sc Scoped) RejectContent(ctx context.Context, id growth.ContentID, hash, reason string) (growth.Content, error) {
+	return sc.DecideContent(ctx, id, Verdict{Hash: hash, Reason: reason})
+}
+
+// DecideContent approves or rejects a text, keeps who did it and why, and wakes the publish jobs that waited for it. A
+// person's decision closes the audit of a machine's approval.
+func (sc Scoped) DecideContent(ctx context.Context, id growth.ContentID, v Verdict) (growth.Content, error) {
+	before, err := sc.Content(ctx, id)
+	if err != nil {
+		return before, err
+	}
+	query, event := `
+		UPDATE contents SET status = 'rejected', approved_hash = NULL, approved_by = NULL, reject_reason = $4, updated_at = now(),
+			audit = CASE WHEN audit = 'open' THEN 'overturned' ELSE audit END
+		WHERE id = $1 AND workspace_id = $2 AND ($3 = '' OR hash = $3) AND status IN ('draft', 'in_review', 'approved', 'rejected', 'scheduled')`,
+		"content.rejected"
+	word := v.Reason
+	if v.Approve {
+		query, event = `
+		UPDATE contents SET status = 'approved', approved_hash = hash, approved_by = $4, reject_reason = NULL, updated_at = now(),
+			audit = CASE WHEN audit = 'open' THEN 'kept' ELSE audit END
+		WHERE id = $1 AND workspace_id = $2 AND ($3 = '' OR hash = $3) AND status IN ('draft', 'in_review', 'rejected', 'approved')`,
+			"content.approved"
+		word = v.By
+	}
+	err = sc.s.InTx(ctx, func(tx *Tx) error {
+		res, err := tx.tx.ExecContext(ctx, query, id, sc.ws, v.Hash, word)
+		if err != nil {
+			return wrap("decide", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return growth.Errorf(growth.Conflict, "store.decide", "the content is %s and its hash is %s: read it again before you decide", before.Status, before.Hash)
+		}
+		if err := tx.saveDecision(ctx, sc.ws, id, v); err != nil {
+			return err
+		}
+		if err := tx.contentPlanned(ctx, sc.ws, id, ""); err != nil {
+			return err
+		}
+		if err := tx.resumePublishing(ctx, sc.ws, id); err != nil {
+			return err
+		}
+		data, err := json.Marshal(map[string]any{"content_id": id, "job_id": before.JobID, "campaign_id": before.CampaignID, "machine": v.Machine})
+		if err != nil {
+			return wrap("decide", err)
+		}
+		return tx.AddEvent(ctx, sc.ws, "", NewEvent{Type: event, Data: data})
+	})
+	if err != nil {
+		return before, err
+	}
+	return sc.Content(ctx, id)
+}
+
+// maxDecisions bounds how many decisions on one content are kept, the newest.
+const maxDecisions = 200
+
+func (tx *Tx) saveDecision(ctx context.Context, ws growth.WorkspaceID, id growth.ContentID, v Verdict) error {
+	decision := growth.ContentRejected
+	if v.Approve {
+		decision = growth.ContentApproved
+	}
+	_, err := tx.tx.ExecContext(ctx, `
+		INSERT INTO content_decisions (id, workspace_id, content_id, brand_id, version, hash, decision, machine, decided_by, reason)
+		SELECT $3, workspace_id, id, brand_id, version, hash, $4, $5, $6, $7 FROM contents WHERE id = $1 AND workspace_id = $2`,
+		id, ws, growth.NewID(), string(decision), v.Machine, v.By, v.Reason)
+	if err != nil {
+		return wrap("save decision", err)
+	}
+	_, err = tx.tx.ExecContext(ctx, `
+		DELETE FROM content_decisions WHERE content_id = $1 AND workspace_id = $2 AND id <= (
+			SELECT id FROM content_decisions WHERE content_id = $1 AND workspace_id = $2 ORDER BY id DESC OFFSET $3 LIMIT 1)`, id, ws, maxDecisions)
+	return wrap("save decision", err)
+}
+
+// ContentDecisions lists what was decided on a content and by whom, newest first.
+func (sc Scoped) ContentDecisions(ctx context.Context, id growth.ContentID) ([]growth.ContentDecision, error) {
+	if _, err := sc.Content(ctx, id); err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		Version   int                  `db:"version"`
+		Hash      string               `db:"hash"`
+		Decision  growth.ContentStatus `db:"decision"`
+		Machine   bool                 `db:"machine"`
+		By        string               `db:"decided_by"`
+		Reason    string               `db:"reason"`
+		CreatedAt time.Time            `db:"created_at"`
+	}
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT version, hash, decision, machine, decided_by, reason, created_at FROM content_decisions
+		WHERE workspace_id = $1 AND content_id = $2 ORDER BY id DESC LIMIT $3`, sc.ws, id, maxDecisions); err != nil {
+		return nil, wrap("content decisions", err)
+	}
+	out := make([]growth.ContentDecision, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, growth.ContentDecision{
+			Version: r.Version, Hash: r.Hash, Decision: r.Decision, Machine: r.Machine, DecidedBy: r.By, Reason: r.Reason, CreatedAt: r.CreatedAt.UTC(),
+		})
+	}
+	return out, nil
+}
+
+// TrustOf counts the contents of a brand that a person has approved, up to most. An empty brand stands for content that
+// was written without a brand kit.
+func (sc Scoped) TrustOf(ctx context.Context, brand growth.BrandID, most int) (int, error) {
+	var n int
+	err := sc.s.db.GetContext(ctx, &n, `
+		SELECT count(*) FROM (
+			SELECT DISTINCT content_id FROM content_decisions
+			WHERE workspace_id = $1 AND brand_id IS NOT DISTINCT FROM $2::uuid AND decision = 'approved' AND NOT machine LIMIT $3) AS d`,
+		sc.ws, nullID(brand), most)
+	return n, wrap("trust", err)
+}
+
+// RejectReasons returns why people turned down a brand's newest texts, newest first.
+func (sc Scoped) RejectReasons(ctx context.Context, brand growth.BrandID, n int) ([]string, error) {
+	out := []string{}
+	err := sc.s.db.SelectContext(ctx, &out, `
+		SELECT reason FROM content_decisions
+		WHERE workspace_id = $1 AND brand_id IS NOT DISTINCT FROM $2::uuid AND decision = 'rejected' AND reason <> ''
+		ORDER BY id DESC LIMIT $3`, sc.ws, nullID(brand), n)
+	return out, wrap("reject reasons", err)
+}
+
+// nullID is an id for a column that may be NULL; empty: NULL.
+func nullID[ID ~string](id ID) sql.NullString { return nullString(string(id)) }
