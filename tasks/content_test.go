@@ -29,6 +29,9 @@ type written struct {
 		Score     int                  `json:"score"`
 		Status    growth.ContentStatus `json:"status"`
 		Checks    []growth.Check       `json:"checks"`
+		Revised   bool                 `json:"revised"`
+		Model     string               `json:"model"`
+		Judge     string               `json:"judge_model"`
 	} `json:"variants"`
 }
 

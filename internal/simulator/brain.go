@@ -13,8 +13,9 @@ type question struct {
 	jsonMode  bool
 	maxTokens int // 0: no limit
 	stop      []string
-	rubrics   *rubrics // nil: remember none
-	gullible  bool     // obey what a lead's text says
+	rubrics   *rubrics     // nil: remember none
+	gullible  bool         // obey what a lead's text says
+	careless  *FaultParams // nil: write what was asked for
 }
 
 // reply is what it answers.
@@ -46,6 +47,9 @@ func compose(q question) string {
 	if task := readTask(q.rubrics, q.turns); task != nil {
 		if q.gullible {
 			task = obeys(task, systemOf(q.turns))
+		}
+		if q.careless != nil {
+			task = spoils(task, *q.careless)
 		}
 		return string(encode(conform(q.schema, task.perform(), source)))
 	}

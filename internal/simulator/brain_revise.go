@@ -104,6 +104,7 @@ var (
 	beforeColon    = regexp.MustCompile(`(\p{L}) ?:(\s)`)
 	beforeHigh     = regexp.MustCompile(`([\p{L}\p{N}])[ \x{00a0}\x{202f}]?([;!?])(\s|$)`)
 	openGuillemet  = regexp.MustCompile(`«[ \x{00a0}\x{202f}]?`)
+	beforeUnit     = regexp.MustCompile(`(\d) ([%$€])`)
 	closeGuillemet = regexp.MustCompile(`[ \x{00a0}\x{202f}]?»`)
 )
 
@@ -116,6 +117,7 @@ func (w *writing) typeset(text string) string {
 	text = straightQuotes.ReplaceAllString(text, "« $1 »")
 	text = openGuillemet.ReplaceAllString(text, "«\u00a0")
 	text = closeGuillemet.ReplaceAllString(text, "\u00a0»")
+	text = beforeUnit.ReplaceAllString(text, "$1\u00a0$2")
 	text = beforeColon.ReplaceAllString(text, "$1\u00a0:$2")
 	if strings.HasPrefix(w.language(), "fr-ca") || w.language() == "fr" {
 		return beforeHigh.ReplaceAllString(text, "$1$2$3")

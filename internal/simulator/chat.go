@@ -37,10 +37,14 @@ type thought struct {
 
 // think finds the answer to c, lets the faults of content befall it, and enters what it costs into the row.
 func (x *exchange) think(c chat, price rate) thought {
-	a := answer(question{
+	q := question{
 		turns: c.turns, schema: c.schema, jsonMode: c.jsonMode, maxTokens: c.maxTokens, stop: c.stop, rubrics: &x.s.rubrics,
 		gullible: x.has(KindGullible),
-	})
+	}
+	if x.has(KindCareless) {
+		q.careless = &x.fault.Params
+	}
+	a := answer(q)
 	th := thought{text: a.text, finish: a.finish, prompt: promptTokens(c.turns)}
 	switch {
 	case x.has(KindEmpty):

@@ -25,6 +25,7 @@ const (
 	KindKeepAlive        = "keepalive"           // blank lines before the JSON, comments before a stream, over params.latency_ms
 	KindStall            = "stall"               // 200, params.after pieces, then nothing but keep-alives until the client leaves
 	KindGullible         = "gullible"            // the model obeys what a lead's text tells it
+	KindCareless         = "careless"            // the model writes posts with a mistake; hint "number", "banned", "placeholder", "foreign", "copy" or "apology", params.message its words
 	KindTimeoutAfterPost = "timeout_after_accept"
 	KindResetAfterPost   = "reset_after_accept"
 	KindDuplicate        = "duplicate" // 422 that names a post
@@ -48,6 +49,13 @@ const (
 	HintProse    = "prose"    // invalid_json_answer
 	HintFence    = "fence"    // invalid_json_answer: repairable
 	HintShape    = "shape"    // invalid_json_answer
+
+	HintNumber      = "number"      // careless: figures that nobody gave
+	HintBanned      = "banned"      // careless: a promise, or params.message
+	HintPlaceholder = "placeholder" // careless: a blank to be filled in
+	HintForeign     = "foreign"     // careless: a sentence in the other language
+	HintCopy        = "copy"        // careless: params.message in place of the post
+	HintApology     = "apology"     // careless: a model that speaks of itself
 )
 
 // Fault tells the simulator to misbehave.
@@ -75,7 +83,7 @@ type FaultParams struct {
 
 var namedKinds = []string{
 	KindLatency, KindHTML, KindTimeout, KindReset, KindCutJSON, KindEmpty, KindEmptyBody, KindErrorIn200, KindMissingUsage,
-	KindInvalidAnswer, KindGullible, KindKeepAlive, KindStall, KindTimeoutAfterPost, KindResetAfterPost, KindDuplicate, KindRevoked, KindExpired, KindNoID,
+	KindInvalidAnswer, KindGullible, KindCareless, KindKeepAlive, KindStall, KindTimeoutAfterPost, KindResetAfterPost, KindDuplicate, KindRevoked, KindExpired, KindNoID,
 }
 
 var linkedInKinds = []string{
@@ -86,7 +94,7 @@ var (
 	endpoints = []string{"chat", "models", "embed", "posts", "userinfo", "key", "token", "introspect", "revoke", "any"}
 	hints     = []string{
 		"", HintSeconds, HintDate, HintMillis, HintReset, HintBody, HintDaily, HintNone, HintMismatch, HintMidPiece, HintChoice,
-		HintProse, HintFence, HintShape,
+		HintProse, HintFence, HintShape, HintNumber, HintBanned, HintPlaceholder, HintForeign, HintCopy, HintApology,
 	}
 )
 
@@ -138,6 +146,8 @@ func (f *Fault) checkNumbers() error {
 		return fmt.Errorf("params.status: %d is no HTTP status from 200 to 599", p.Status)
 	case p.LatencyMS < 0 || p.RetryAfter < 0 || p.After < 0:
 		return fmt.Errorf("params: negative durations and counts do not exist")
+	case f.Kind == KindCareless && p.Hint == HintCopy && p.Message == "":
+		return fmt.Errorf("params.message: give the text that is copied")
 	case f.Kind == KindLatency && p.LatencyMS == 0:
 		return fmt.Errorf("params.latency_ms: a latency of nothing is no fault")
 	}
