@@ -124,3 +124,30 @@ func TestOneMistakeIsMendedByTheRevision(t *testing.T) {
 		t.Errorf("revised %v, status %s, checks %+v:\n%s", v.Revised, v.Status, v.Checks, v.Body)
 	}
 }
+
+func TestTextIsPostedByTheAccountThatItWasApprovedForAlone(t *testing.T) {
+	t.Parallel()
+	p := newPress(t).runs()
+	c := p.content("Bonjour", growth.ContentInReview)
+	other := growth.AccountID(growth.NewID())
+	c.AccountID = &other
+	c.Hash = content.HashOf(c)
+	c, err := p.sc.EditContent(t.Context(), c, "reviewer")
+	p.must(err)
+	_, err = p.sc.ApproveContent(t.Context(), c.ID, c.Hash, "reviewer")
+	p.must(err)
+	j := p.becomes(p.publish(c), growth.JobFailed)
+	if j.Error == nil || !strings.Contains(j.Error.Message, string(other)) || len(p.w.posts()) != 0 {
+		t.Errorf("error %+v, %d posts; want none: it was approved for another account", j.Error, len(p.w.posts()))
+	}
+	c.AccountID = &p.account.ID
+	c.Hash = content.HashOf(c)
+	c, err = p.sc.EditContent(t.Context(), c, "reviewer")
+	p.must(err)
+	id := p.publish(c)
+	p.waits(id, growth.WaitApproval) // the account is part of what is approved
+	_, err = p.sc.ApproveContent(t.Context(), c.ID, c.Hash, "reviewer")
+	p.must(err)
+	p.queue.Wake()
+	p.becomes(id, growth.JobSucceeded)
+}

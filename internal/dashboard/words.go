@@ -381,6 +381,8 @@ var words = map[string][2]string{
 	"rule.placeholder":            {"No placeholder left", "Aucun champ à remplir"},
 	"rule.apology":                {"No words of the model", "Aucun propos du modèle"},
 	"rule.closeness":              {"Not like an earlier post", "Distinct des textes précédents"},
+	"rule.closeness_elsewhere":    {"Not like another workspace's post", "Distinct des textes d'autres espaces"},
+	"rule.judge_same_model":       {"Judged by another model", "Jugé par un autre modèle"},
 	"rule.judge_claims":           {"Claims, by another model", "Affirmations, par un autre modèle"},
 	"rule.judge_tone":             {"Tone, by another model", "Ton, par un autre modèle"},
 	"rule.auto_approve":           {"Approval by machine", "Approbation automatique"},

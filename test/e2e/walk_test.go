@@ -87,7 +87,9 @@ func TestTheThreeJobs(t *testing.T) {
 		s.call(http.MethodGet, s.api+"/v1/jobs/"+publish, nil, &j)
 		return j.str("waiting.reason") == "approval"
 	})
-	if code := s.call(http.MethodPost, s.api+"/v1/contents/"+content+"/approve", "{}", nil); code != http.StatusOK {
+	var read obj
+	s.call(http.MethodGet, s.api+"/v1/contents/"+content, nil, &read)
+	if code := s.call(http.MethodPost, s.api+"/v1/contents/"+content+"/approve", map[string]any{"hash": read.str("hash")}, nil); code != http.StatusOK {
 		t.Fatalf("approve: %d", code)
 	}
 	done := s.wait(publish)
