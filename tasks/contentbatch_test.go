@@ -92,7 +92,7 @@ func TestBatchTakesTheBestLeadsThatHaveNoText(t *testing.T) {
 	for i, score := range []int{90, 80, 30} {
 		l := bistro()
 		l.ExternalID, l.BusinessName, l.Email, l.Website, l.Phone, l.Address = fmt.Sprint("x-", i), fmt.Sprint("Maison ", i), fmt.Sprintf("a%d@m%d.example", i, i), fmt.Sprintf("https://m%d.example", i), "", ""
-		saved, err := p.sc.PutLeads(t.Context(), []store.LeadPut{{Lead: l, Keys: tasks.LeadKeys(l), Campaign: campaign.ID}}, func(a, b growth.Lead) bool { return false }, func(old, _ growth.Lead) growth.Lead { return old })
+		saved, err := p.sc.PutLeads(t.Context(), []store.LeadPut{{Lead: l, Keys: tasks.LeadKeys(l), Campaign: campaign.ID}}, func(growth.Lead, growth.Lead) bool { return false }, func(old, _ growth.Lead) growth.Lead { return old })
 		p.must(err)
 		ids = append(ids, saved[0].Lead.ID)
 		p.exec(`UPDATE leads SET score = $2 WHERE id = $1`, saved[0].Lead.ID, score)

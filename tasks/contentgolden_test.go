@@ -1,7 +1,6 @@
 package tasks_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -126,7 +125,7 @@ func TestGoldenBriefsKeepEveryRule(t *testing.T) {
 				t.Errorf("%s: the rule %s was not tried", name, rule)
 			}
 		}
-		t.Log(fmt.Sprintf("%-27s %s score %d (rules %d, judge %d), %d rules kept, %s judged by %s",
-			name, v.Status, v.Score, c.ScoreParts.Rules, *c.ScoreParts.Judge, len(kept), c.Model, c.JudgeModel))
+		t.Logf("%-27s %s score %d (rules %d, judge %d), %d rules kept, %s judged by %s",
+			name, v.Status, v.Score, c.ScoreParts.Rules, *c.ScoreParts.Judge, len(kept), c.Model, c.JudgeModel)
 	}
 }

@@ -40,11 +40,13 @@ func TestWhatMustBeRefusedIsRefusedWithTheReason(t *testing.T) {
 		{"English in a French post", simulator.FaultParams{Hint: simulator.HintForeign}, content.RuleLanguage, "in English, asked for is French", nil},
 		{"a model that speaks of itself", simulator.FaultParams{Hint: simulator.HintApology}, content.RuleApology, "en tant que modele", nil},
 		{
-			"a near copy of an earlier post", simulator.FaultParams{Hint: simulator.HintCopy, Message: earlierFR + "\n\nAmenez un ami."},
+			"a near copy of an earlier post",
+			simulator.FaultParams{Hint: simulator.HintCopy, Message: earlierFR + "\n\nAmenez un ami."},
 			content.RuleCloseness, "of an earlier post", func(p *plant) { p.posted(earlierFR) },
 		},
 		{
-			"a post of another workspace", simulator.FaultParams{Hint: simulator.HintCopy, Message: earlierFR},
+			"a post of another workspace",
+			simulator.FaultParams{Hint: simulator.HintCopy, Message: earlierFR},
 			content.RuleElsewhere, "a post of another workspace", func(p *plant) {
 				other := testenv.Workspace(p.t, p.s)
 				newPlantOn(p.t, p.s, other, p.rdb).posted(earlierFR)

@@ -40,6 +40,28 @@ func (f *face) wants(status int, a answer) map[string]any {
 	return a.json(f.t)
 }
 
+// object is a JSON object, nil when v is none.
+func object(v any) map[string]any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil
+	}
+	return m
+}
+
+// rowsOf are the objects of a list.
+func rowsOf(body map[string]any) []map[string]any {
+	list, ok := body["data"].([]any)
+	if !ok {
+		return nil
+	}
+	out := make([]map[string]any, 0, len(list))
+	for _, v := range list {
+		out = append(out, object(v))
+	}
+	return out
+}
+
 func TestApprovalNeedsTheTextThatWasRead(t *testing.T) {
 	t.Parallel()
 	f := newFace(t, nil)
@@ -114,12 +136,12 @@ func TestVersionsAreKeptReadAndRestored(t *testing.T) {
 		f.wants(http.StatusOK, f.call(http.MethodPatch, path, `{"body":"`+body+`"}`))
 	}
 	list := f.wants(http.StatusOK, f.call(http.MethodGet, path+"/versions?limit=2", ""))
-	rows := list["data"].([]any)
-	if len(rows) != 2 || rows[0].(map[string]any)["body"] != "Trois." || list["next_cursor"] != "2" {
+	rows := rowsOf(list)
+	if len(rows) != 2 || rows[0]["body"] != "Trois." || list["next_cursor"] != "2" {
 		t.Fatalf("versions = %v", list)
 	}
-	rest := f.wants(http.StatusOK, f.call(http.MethodGet, path+"/versions?limit=2&cursor=2", ""))["data"].([]any)
-	if len(rest) != 1 || rest[0].(map[string]any)["body"] != "Un." {
+	rest := rowsOf(f.wants(http.StatusOK, f.call(http.MethodGet, path+"/versions?limit=2&cursor=2", "")))
+	if len(rest) != 1 || rest[0]["body"] != "Un." {
 		t.Errorf("the rest = %v", rest)
 	}
 	if v := f.wants(http.StatusOK, f.call(http.MethodGet, path+"/versions/2", "")); v["body"] != "Deux." || v["edited_by"] == "" {
@@ -147,8 +169,8 @@ func TestRejectionKeepsItsReason(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	f.wants(http.StatusOK, f.call(http.MethodPost, path+"/approve", `{"hash":"`+c.Hash+`"}`))
-	ds := f.wants(http.StatusOK, f.call(http.MethodGet, path+"/decisions", ""))["data"].([]any)
-	if len(ds) != 2 || ds[0].(map[string]any)["decision"] != "approved" || ds[1].(map[string]any)["reason"] != "trop sec" || ds[1].(map[string]any)["machine"] != false {
+	ds := rowsOf(f.wants(http.StatusOK, f.call(http.MethodGet, path+"/decisions", "")))
+	if len(ds) != 2 || ds[0]["decision"] != "approved" || ds[1]["reason"] != "trop sec" || ds[1]["machine"] != false {
 		t.Errorf("decisions = %v", ds)
 	}
 }
@@ -159,9 +181,9 @@ func TestBulkApprovalTakesEachByItself(t *testing.T) {
 	a, b := f.keeps("Un."), f.keeps("Deux.")
 	out := f.wants(http.StatusOK, f.call(http.MethodPost, "/v1/contents/approve", fmt.Sprintf(
 		`{"items":[{"id":%q,"hash":%q},{"id":%q,"hash":%q},{"id":%q,"hash":"x"}]}`, a.ID, a.Hash, b.ID, a.Hash, growth.NewID())))
-	rows := out["data"].([]any)
-	code := func(i int) any { return rows[i].(map[string]any)["error"].(map[string]any)["status"] }
-	if out["approved"] != 1.0 || out["refused"] != 2.0 || rows[0].(map[string]any)["status"] != "approved" || code(1) != 409.0 || code(2) != 404.0 {
+	rows := rowsOf(out)
+	code := func(i int) any { return object(rows[i]["error"])["status"] }
+	if out["approved"] != 1.0 || out["refused"] != 2.0 || rows[0]["status"] != "approved" || code(1) != 409.0 || code(2) != 404.0 {
 		t.Errorf("%v", out)
 	}
 }
@@ -191,15 +213,15 @@ func TestReviewQueueIsFiltered(t *testing.T) {
 		"audit=open":                         "audited",
 	} {
 		var got []string
-		for _, r := range f.wants(http.StatusOK, f.call(http.MethodGet, "/v1/contents?"+query, ""))["data"].([]any) {
-			got = append(got, fmt.Sprint(r.(map[string]any)["body"]))
+		for _, r := range rowsOf(f.wants(http.StatusOK, f.call(http.MethodGet, "/v1/contents?"+query, ""))) {
+			got = append(got, fmt.Sprint(r["body"]))
 		}
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s: %q, want %q", query, got, want)
 		}
 	}
 	f.wants(http.StatusOK, f.call(http.MethodPost, "/v1/contents/"+string(audited.ID)+"/approve", `{"hash":"`+audited.Hash+`"}`))
-	if got := f.wants(http.StatusOK, f.call(http.MethodGet, "/v1/contents?audit=kept", "")); len(got["data"].([]any)) != 1 {
+	if got := f.wants(http.StatusOK, f.call(http.MethodGet, "/v1/contents?audit=kept", "")); len(rowsOf(got)) != 1 {
 		t.Errorf("a person looked, and the audit says %v", got)
 	}
 }
@@ -208,7 +230,7 @@ func TestContentShowsWhereTheFoldIs(t *testing.T) {
 	t.Parallel()
 	f := newFace(t, nil)
 	c := f.keeps(strings.Repeat("mot ", 80) + "fin.")
-	p := f.wants(http.StatusOK, f.call(http.MethodGet, "/v1/contents/"+string(c.ID), ""))["preview"].(map[string]any)
+	p := object(f.wants(http.StatusOK, f.call(http.MethodGet, "/v1/contents/"+string(c.ID), ""))["preview"])
 	if fmt.Sprint(p["above_fold"], p["below_fold"]) != p["text"] || content.Length(fmt.Sprint(p["above_fold"])) != content.FoldChars || p["characters"] != 334.0 {
 		t.Errorf("preview = %v", p)
 	}
