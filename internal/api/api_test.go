@@ -141,7 +141,7 @@ func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "/v1/calls/{id}/settle": `{"cost_usd":"1"}`, "reject": `{"reason":"x"}`, "approve": `{}`, "patch": `{}`}
+	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "/v1/calls/{id}/settle": `{"cost_usd":"1"}`, "reject": `{"reason":"x"}`, "approve": `{"hash":"x"}`, "patch": `{}`}
 	bodies["contest"], bodies["override"] = `{"observations":"x"}`, `{"score":1,"reason":"x"}`
 	bodies["merge"], bodies["runs"] = `{"into":"`+growth.NewID()+`"}`, `{"candidates":[{"provider":"openrouter","model":"x"}]}`
 	bodies["plan"], bodies["/v1/calendar/{id}"] = `{"zone":"UTC","slots":[]}`, `{"now":true}`
@@ -159,7 +159,7 @@ func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
 				body = bodies[path[strings.LastIndex(path, "/")+1:]]
 			}
 			tried++
-			if a := f.call(method, strings.ReplaceAll(path, "{id}", job), body, "X-API-Key", theirs); a.status != http.StatusNotFound {
+			if a := f.call(method, strings.NewReplacer("{id}", job, "{version}", "1").Replace(path), body, "X-API-Key", theirs); a.status != http.StatusNotFound {
 				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 			}
 		}
