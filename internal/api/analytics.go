@@ -196,7 +196,9 @@ func (a *api) forecast(ctx context.Context, horizon int) (Forecast, error) {
 		}
 	}
 	f.SpentMonth = spent.Mul(rate).Round(6)
-	r, err := forecast.Next(history, days[len(days)-1].CostUSD.InexactFloat64(), now.Sub(midnight).Hours()/24, horizon)
+	r, err := forecast.Next(forecast.Input{
+		History: history, Today: days[len(days)-1].CostUSD.InexactFloat64(), DayGone: now.Sub(midnight).Hours() / 24, Horizon: horizon,
+	})
 	if errors.Is(err, forecast.ErrNoHistory) { // nothing has been called yet: nothing is expected, and that rests on nothing
 		f.Method, f.Wide = "none", true
 		return f, nil
@@ -205,8 +207,8 @@ func (a *api) forecast(ctx context.Context, horizon int) (Forecast, error) {
 		return f, err
 	}
 	in := func(usd float64) decimal.Decimal { return decimal.NewFromFloat(usd).Mul(rate).Round(6) }
-	f.Method, f.HistoryDays, f.Wide = r.Method, r.History, r.Wide
-	f.Expected, f.Low, f.High, f.TrendPerDay = in(r.Total.Expected), in(r.Total.Low), in(r.Total.High), in(forecast.Slope(history))
+	f.Method, f.HistoryDays, f.Wide = string(r.Method), r.History, r.Wide
+	f.Expected, f.Low, f.High, f.TrendPerDay = in(r.Total.Expected), in(r.Total.Low), in(r.Total.High), in(r.Trend.Slope)
 	for i, d := range r.Days {
 		f.Daily = append(f.Daily, ForecastDay{Date: midnight.AddDate(0, 0, i).Format(time.DateOnly), Expected: in(d.Expected), Low: in(d.Low), High: in(d.High)})
 	}

@@ -1,5 +1,6 @@
 // Package forecast says what the next days will cost by what the last ones did. It does no I/O and knows no money: it
-// works on plain daily sums.
+// works on plain daily sums. The method is the one that would have been right in the past; how wrong it would have been
+// is what the bands are made of.
 package forecast
 
 import (
@@ -7,110 +8,129 @@ import (
 	"math"
 )
 
-// Methods of a forecast.
+// Method names a way to forecast.
+type Method string
+
+// The methods.
 const (
-	MeanOfWeek = "mean_of_last_week" // too little history for anything else; the band is wide
-	WeekdayAvg = "weekday_mean"      // the mean of the same weekday over the last weeks
+	MeanOfWeek  Method = "mean_of_last_week" // too little history for anything else; the band is wide
+	WeekdayMean Method = "weekday_mean"      // the mean of the same weekday over the last four weeks
+	DampedETS   Method = "damped_ets"        // exponential smoothing: level, damped trend, additive week
+	WeekdayLine Method = "weekday_line"      // a straight line with a level for each weekday
 )
 
-// MinWeekday is how many complete days a weekday mean needs.
-const MinWeekday = 14
+// MinWeekday is how many complete days anything but the mean of a week needs. MinChoice is from how many on the methods
+// are compared: with fewer, one lucky week would decide.
+const (
+	MinWeekday = 14
+	MinChoice  = 28
+)
 
-// Day is one day of a forecast with an interval that should hold four times in five.
+// Day is one day, or a sum of days, with an interval that should hold four times in five.
 type Day struct {
 	Expected, Low, High float64
 }
 
+// Input is what a forecast rests on.
+type Input struct {
+	History []float64 // complete days, oldest first
+	Today   float64   // what the present day has brought so far
+	DayGone float64   // the share of the present day that has passed, 0 to 1
+	Horizon int       // days to forecast, the first of them today
+	Extra   []float64 // what is known to come beside what usually does, by day; may be shorter than Horizon
+}
+
 // Result is a forecast for the days after the last complete one.
 type Result struct {
-	Method  string
+	Method  Method
 	Days    []Day
 	Total   Day  // of all days together
 	History int  // complete days that it rests on
 	Wide    bool // there is too little history to say much
+	Test    Backtest
+	Trend   Trend
+	rest    float64 // what of Total is yet to come
+	spread  float64 // the standard deviation of rest
 }
 
 // ErrNoHistory is returned when there is not a single complete day and nothing today.
 var ErrNoHistory = errors.New("there is no history to forecast from")
 
-// Next forecasts horizon days, the first of them today. history holds complete days, oldest first; today is what the
-// present day has brought so far and dayGone the share of it that has passed (0 to 1).
-func Next(history []float64, today, dayGone float64, horizon int) (Result, error) {
-	if len(history) == 0 {
-		if today == 0 || dayGone <= 0 {
+// Next forecasts. Today's sum is what it has brought so far and the rest of the day as it usually is.
+func Next(in Input) (Result, error) {
+	h := in.History
+	if len(h) == 0 {
+		if in.Today == 0 || in.DayGone <= 0 {
 			return Result{}, ErrNoHistory
 		}
-		history = []float64{today / max(dayGone, 1.0/24)}
+		h = []float64{in.Today / max(in.DayGone, 1.0/24)}
 	}
-	r := Result{Method: MeanOfWeek, History: len(history), Wide: len(history) < MinWeekday}
-	expected := weekMean(history)
-	if len(history) >= MinWeekday {
-		r.Method = WeekdayAvg
-		expected = weekdayMean(history)
-	}
-	spread := deviation(history, expected)
+	r := Result{Method: MeanOfWeek, History: len(in.History), Wide: len(h) < MinWeekday, Trend: trendOf(h)}
 	if r.Wide {
-		spread = max(spread, expected(0)) // as uncertain as it is large
+		r.fill(in, weekMean(h), wideBands(h))
+		return r, nil
 	}
-	const z80 = 1.2816 // the normal quantile of an interval that holds 80 %
-	for d := range horizon {
-		e := expected(d)
-		if d == 0 && dayGone > 0 { // today: what is known, and the rest as expected
-			e = today + e*(1-dayGone)
-		}
-		r.Days = append(r.Days, Day{Expected: e, Low: max(e-z80*spread, 0), High: e + z80*spread})
-		r.Total.Expected += e
-	}
-	// Days err partly together: between independent (root of n) and as one (n), the middle is kept.
-	n := float64(horizon)
-	band := z80 * spread * (math.Sqrt(n) + n) / 2
-	r.Total.Low, r.Total.High = max(r.Total.Expected-band, 0), r.Total.Expected+band
+	c := choose(h, in.Horizon)
+	r.Method, r.Test = c.method, c.test
+	r.fill(in, c.expected, c.bands)
 	return r, nil
 }
 
-func weekMean(h []float64) func(int) float64 {
-	h = h[max(len(h)-7, 0):]
-	sum := 0.0
-	for _, v := range h {
-		sum += v
-	}
-	m := sum / float64(len(h))
-	return func(int) float64 { return m }
+// bands say how far off a forecast may be four times in five: that of one day, and that of the sum of so many.
+type bands struct {
+	day func(d int) float64
+	sum func(days float64) float64
 }
 
-// weekdayMean averages the same weekday over the last four weeks. Day 0 is the day after the history's last.
-func weekdayMean(h []float64) func(int) float64 {
-	return func(d int) float64 {
-		sum, n := 0.0, 0.0
-		for back := 7 - d%7; back <= min(28, len(h)); back += 7 {
-			sum += h[len(h)-back]
-			n++
+// z80 is the normal quantile of an interval that holds 80 %.
+const z80 = 1.2816
+
+// fill makes the days and their sum. What today has brought already is certain.
+func (r *Result) fill(in Input, expected func(int) float64, b bands) {
+	left := 1 - min(max(in.DayGone, 0), 1)
+	if in.DayGone <= 0 {
+		left = 1
+	}
+	for d := range in.Horizon {
+		e, band, known := max(expected(d), 0), b.day(d), 0.0
+		if d == 0 {
+			e, band, known = e*left, band*math.Sqrt(left), in.Today
 		}
-		return sum / max(n, 1)
+		if d < len(in.Extra) {
+			e += in.Extra[d]
+		}
+		r.Days = append(r.Days, around(known, e, band))
+		r.rest += e
 	}
+	days := float64(in.Horizon) - 1 + left
+	band := b.sum(days)
+	r.spread = band / z80
+	r.Total = around(in.Today, r.rest, band)
 }
 
-// deviation is the root mean square distance of the last four weeks from what the method would have said.
-func deviation(h []float64, expected func(int) float64) float64 {
-	h = h[max(len(h)-28, 0):]
-	sum := 0.0
-	for i, v := range h {
-		d := v - expected((7-(len(h)-i)%7)%7)
-		sum += d * d
-	}
-	return math.Sqrt(sum / float64(len(h)))
+// around is an interval that does not reach below what is known already.
+func around(known, e, band float64) Day {
+	return Day{Expected: known + e, Low: known + max(e-band, 0), High: known + e + band}
 }
 
-// Slope is the least-squares growth per day of the last days.
-func Slope(h []float64) float64 {
-	n := float64(len(h))
-	if n < 2 {
+// Passing is the chance that the sum of all days is more than left.
+func (r Result) Passing(left float64) float64 {
+	switch {
+	case r.spread <= 0 && r.Total.Expected > left, left < r.Total.Expected-r.rest:
+		return 1
+	case r.spread <= 0:
 		return 0
 	}
-	var sx, sy, sxx, sxy float64
-	for i, y := range h {
-		x := float64(i)
-		sx, sy, sxx, sxy = sx+x, sy+y, sxx+x*x, sxy+x*y
+	return 0.5 * math.Erfc((left-r.Total.Expected)/r.spread/math.Sqrt2)
+}
+
+// Exhausted is the day, counted from today, on which the expected sum passes left; ok is false when none does.
+func (r Result) Exhausted(left float64) (day int, ok bool) {
+	sum := 0.0
+	for i, d := range r.Days {
+		if sum += d.Expected; sum > left {
+			return i, true
+		}
 	}
-	return (n*sxy - sx*sy) / (n*sxx - sx*sx)
+	return 0, false
 }
