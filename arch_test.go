@@ -40,7 +40,8 @@ var house = map[string]room{
 
 	"tasks": {floor: 3, beside: []string{"tasks/prompts"}}, "tasks/prompts": {floor: 3},
 
-	"router": {floor: 2},
+	"router":             {floor: 2},
+	"internal/analytics": {floor: 2}, // the numbers that people steer by, whoever shows them
 
 	// The outside world, each alone.
 	"providers":         {floor: 1},

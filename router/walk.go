@@ -386,6 +386,7 @@ func (w *walker) skip(ctx context.Context, provider, slug, code, why string) {
 		ID: growth.CallID(growth.NewID()), Workspace: w.req.Workspace, JobID: w.req.Job, Step: w.req.Step, Task: w.req.Task,
 		Provider: provider, Model: slug, Code: code, Detail: why, Decision: growth.DecisionSkipped,
 		Cost: growth.USD(noMoney, growth.CostPriced), StartedAt: time.Now().UTC(), WalkID: w.id,
+		Campaign: w.req.Campaign, Key: w.req.Key,
 	}
 	w.calls = append(w.calls, row)
 	if code != skipNotConfigured { // says nothing that the configuration does not

@@ -92,6 +92,8 @@ func furnished(t *testing.T) owned {
 	b.must(err)
 	o.unpriced = b.open("0.002", growth.CallUnknown)
 	o.planned = b.plannedPost(o.account.ID)
+	_, err = b.sc.SetAlerts(b.ctx, []store.Alert{{Kind: "unknown_costs", Severity: store.SeverityWarning, Message: "ours"}}, time.Now())
+	b.must(err)
 	return o
 }
 
@@ -375,6 +377,29 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		h, err := sc.ChainHealth(o.ctx, time.Time{})
 		return []any{h, err}, err == nil && h.Answered+h.Minutes+h.Failovers+h.Unknown == 0 && h.CostUSD.IsZero()
 	},
+	"Report": func(sc store.Scoped, o owned) (any, bool) {
+		r, err := sc.Report(o.ctx, store.Since(time.Now(), 30))
+		return []any{r, err}, err == nil && len(r.Uses)+len(r.Speeds)+len(r.Cache) == 0 && r.Outcomes.Leads+r.Health.Minutes == 0
+	},
+	"Uses": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Uses(o.ctx, store.Since(time.Now(), 30)))
+	},
+	"JobsAhead": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.JobsAhead(o.ctx, time.Time{}, time.Now().AddDate(1, 0, 0)))
+	},
+	"JobsDone": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.JobsDone(o.ctx, time.Time{})) },
+	"CostsOfKey": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.CostsOfKey(o.ctx, growth.Budget{Key: o.key.ID}, time.Time{}))
+	},
+	"Alerts": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Alerts(o.ctx, "", store.Page{})) },
+	"Troubles": func(sc store.Scoped, o owned) (any, bool) {
+		tr, err := sc.Troubles(o.ctx, time.Now().AddDate(1, 0, 0))
+		return []any{tr, err}, err == nil && tr.Unknown == 0 && tr.Unsettled == 0 && len(tr.Accounts)+len(tr.Breakers) == 0
+	},
+	"SetAlerts": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.SetAlerts(o.ctx, nil, time.Now().AddDate(1, 0, 0))
+		return err, err == nil
+	},
 	"CostOfJobs": func(sc store.Scoped, o owned) (any, bool) {
 		m, err := sc.CostOfJobs(o.ctx, []growth.JobID{o.job})
 		return []any{m, err}, err == nil && m[o.job].USD.IsZero()
@@ -642,7 +667,7 @@ func (o owned) snapshot() map[string]string {
 	for _, table := range []string{
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "linkedin_connects", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
 		"schedules", "schedule_ticks", "budgets", "lead_reviews", "imports", "erasures", "tombstones",
-		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys", "brands", "content_decisions", "content_batches",
+		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys", "brands", "content_decisions", "content_batches", "alert_states",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

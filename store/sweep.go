@@ -137,6 +137,11 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 				AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id) LIMIT 5000)`,
 		`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM alerts WHERE created_at < now() - greatest($1, 3456000) * interval '1 second'`, // a month's must outlive it
+		`DELETE FROM alert_states WHERE resolved_at < now() - $1 * interval '1 second'`,
+		`DELETE FROM ledger_days WHERE day < now() - greatest($1, 34560000) * interval '1 second'`, // as far back as days are summed up
+		`DELETE FROM ledger_sums WHERE day < now() - greatest($1, 34560000) * interval '1 second'`,
+		`DELETE FROM ledger_latencies WHERE day < now() - greatest($1, 34560000) * interval '1 second'`,
+		`DELETE FROM ledger_health WHERE day < now() - greatest($1, 34560000) * interval '1 second'`,
 		`DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM lead_changes WHERE id IN (SELECT id FROM lead_changes WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM import_parts WHERE created_at < now() - least($1, 86400) * interval '1 second'`, // a day is enough to go on

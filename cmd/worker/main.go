@@ -50,6 +50,7 @@ func run(ctx context.Context) error {
 	wg.Go(func() { b.Bookkeeper().Run(beside) })
 	accounts := b.Accounts(relay.Wake)
 	wg.Go(func() { accounts.Run(beside) })
+	wg.Go(func() { b.Watcher().Run(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
 	chain.Warm(ctx, 5*time.Second)
 	err = work(ctx, b, chain, relay, accounts)

@@ -2,131 +2,18 @@ package api
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
-	"github.com/zakibelm/astrogrowth/internal/forecast"
+	"github.com/zakibelm/astrogrowth/internal/analytics"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
-// Activity is what a group of calls did.
-type Activity struct {
-	Calls          int64           `json:"calls"`
-	Failed         int64           `json:"failed"`
-	Tokens         int64           `json:"tokens"`
-	Cost           decimal.Decimal `json:"cost" doc:"In the currency of the summary; without the calls whose cost is unknown"`
-	UnknownCosts   int64           `json:"unknown_costs" doc:"Calls whose cost nobody knows"`
-	AvgLatencyMS   float64         `json:"avg_latency_ms"`
-	ErrorRate      float64         `json:"error_rate"`
-	latencySum     int64
-	costUSD        decimal.Decimal
-	provider, name string
-}
-
-// DayActivity is one UTC day.
-type DayActivity struct {
-	Date        string          `json:"date"`
-	Calls       int64           `json:"calls"`
-	Tokens      int64           `json:"tokens"`
-	Cost        decimal.Decimal `json:"cost"`
-	CacheHits   int64           `json:"cache_hits"`
-	CacheMisses int64           `json:"cache_misses"`
-}
-
-// CacheActivity is what the cache did.
-type CacheActivity struct {
-	Hits    int64           `json:"hits"`
-	Misses  int64           `json:"misses"`
-	HitRate float64         `json:"hit_rate" doc:"0 to 1"`
-	Saved   decimal.Decimal `json:"saved" doc:"What the cached answers had cost"`
-	savedUS decimal.Decimal
-}
-
-// Summary is what the chain did in a range.
-type Summary struct {
-	From      time.Time                     `json:"from"`
-	Currency  string                        `json:"currency"`
-	Simulated bool                          `json:"simulated" doc:"The simulator answered some of these calls"`
-	Total     Activity                      `json:"total"`
-	Latency   store.Latency                 `json:"latency_ms"`
-	Providers map[string]*Activity          `json:"providers"`
-	Models    map[string]*Activity          `json:"models" doc:"By provider/model"`
-	TaskTypes map[growth.TaskType]*Activity `json:"task_types"`
-	Daily     []DayActivity                 `json:"daily"`
-	Cache     CacheActivity                 `json:"cache"`
-	byTask    map[growth.TaskType]map[string]int64
-	rate      decimal.Decimal
-}
-
-func (u *Activity) add(t store.Tally, rate decimal.Decimal) {
-	u.Calls, u.Failed, u.UnknownCosts = u.Calls+t.Calls, u.Failed+t.Failed, u.UnknownCosts+t.Unknown
-	u.Tokens += t.Prompt + t.Completion
-	u.costUSD = u.costUSD.Add(t.CostUSD)
-	u.Cost = u.costUSD.Mul(rate).Round(12)
-	u.latencySum += t.LatencySum
-	u.AvgLatencyMS = float64(u.latencySum) / float64(max(u.Calls, 1))
-	u.ErrorRate = float64(u.Failed) / float64(max(u.Calls, 1))
-}
-
-// summary is the one set of numbers behind REST and tRPC.
-func (a *api) summary(ctx context.Context, days int) (Summary, error) {
-	sc := a.Store.In(who(ctx).Workspace)
-	from := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-days)
-	rate, err := a.rate(ctx)
-	if err != nil {
-		return Summary{}, err
-	}
-	s := Summary{
-		From: from, Currency: a.Currency, Providers: map[string]*Activity{}, Models: map[string]*Activity{}, TaskTypes: map[growth.TaskType]*Activity{},
-		byTask: map[growth.TaskType]map[string]int64{}, rate: rate,
-	}
-	tallies, err := sc.TallyCalls(ctx, from)
-	if err != nil {
-		return s, err
-	}
-	for _, t := range tallies {
-		s.count(t)
-	}
-	if s.Latency, err = sc.Latencies(ctx, from); err != nil {
-		return s, err
-	}
-	daily, err := sc.Days(ctx, from)
-	if err != nil {
-		return s, err
-	}
-	for _, d := range daily {
-		s.Daily = append(s.Daily, DayActivity{
-			Date: d.Date.Format(time.DateOnly), Calls: d.Calls, Tokens: d.Tokens, Cost: d.CostUSD.Mul(rate).Round(12), CacheHits: d.Hits, CacheMisses: d.Misses,
-		})
-		s.Cache.Hits, s.Cache.Misses, s.Cache.savedUS = s.Cache.Hits+d.Hits, s.Cache.Misses+d.Misses, s.Cache.savedUS.Add(d.SavedUSD)
-	}
-	s.Cache.HitRate = float64(s.Cache.Hits) / float64(max(s.Cache.Hits+s.Cache.Misses, 1))
-	s.Cache.Saved = s.Cache.savedUS.Mul(rate).Round(12)
-	return s, nil
-}
-
-func (s *Summary) count(t store.Tally) {
-	s.Total.add(t, s.rate)
-	s.Simulated = s.Simulated || t.Simulated > 0
-	group(s.Providers, t.Provider).add(t, s.rate)
-	m := group(s.Models, t.Provider+"/"+t.Model)
-	m.provider, m.name = t.Provider, t.Model
-	m.add(t, s.rate)
-	group(s.TaskTypes, t.Task).add(t, s.rate)
-	if s.byTask[t.Task] == nil {
-		s.byTask[t.Task] = map[string]int64{}
-	}
-	s.byTask[t.Task][t.Model] += t.Calls
-}
-
-func group[K comparable](m map[K]*Activity, k K) *Activity {
-	if m[k] == nil {
-		m[k] = &Activity{}
-	}
-	return m[k]
+// desk answers what people ask about costs and calls: the same numbers for REST, for older clients and for the pages.
+func (a *api) desk() analytics.Desk {
+	return analytics.Desk{Store: a.Store, Currency: a.Currency, Rate: a.Rate}
 }
 
 // rate is the currency's units for one US dollar.
@@ -141,85 +28,82 @@ type daysInput struct {
 	Days int `query:"days" minimum:"1" maximum:"366" default:"7"`
 }
 
-func (a *api) getSummary(ctx context.Context, in *daysInput) (*struct{ Body Summary }, error) {
-	s, err := a.summary(ctx, in.Days)
-	return &struct{ Body Summary }{s}, err
+// SpanParams name a range of whole UTC days: the last so many, or from one date to another.
+type SpanParams struct {
+	Days int    `query:"days" minimum:"1" maximum:"366" doc:"The last so many UTC days, today's among them. Default: 7"`
+	From string `query:"from" format:"date" example:"2026-11-01" doc:"The first UTC day; instead of days"`
+	To   string `query:"to" format:"date" example:"2026-11-30" doc:"The last UTC day. Default: today"`
 }
 
-// ForecastDay is one day to come.
-type ForecastDay struct {
-	Date     string          `json:"date"`
-	Expected decimal.Decimal `json:"expected"`
-	Low      decimal.Decimal `json:"low"`
-	High     decimal.Decimal `json:"high"`
-}
+// maxSpan is how many days a range may have.
+const maxSpan = 366
 
-// Forecast is what the chain will cost.
-type Forecast struct {
-	Currency    string          `json:"currency"`
-	Method      string          `json:"method"`
-	HistoryDays int             `json:"history_days"`
-	Wide        bool            `json:"wide" doc:"There is too little history to say much"`
-	SpentMonth  decimal.Decimal `json:"spent_month" doc:"This UTC month so far"`
-	Expected    decimal.Decimal `json:"expected" doc:"Over the whole horizon"`
-	Low         decimal.Decimal `json:"low" doc:"Four times in five the sum lies between low and high"`
-	High        decimal.Decimal `json:"high"`
-	TrendPerDay decimal.Decimal `json:"trend_per_day"`
-	Daily       []ForecastDay   `json:"daily"`
-}
-
-const forecastHistory = 90 // days that a forecast looks back
-
-func (a *api) forecast(ctx context.Context, horizon int) (Forecast, error) {
-	rate, err := a.rate(ctx)
-	if err != nil {
-		return Forecast{}, err
+func (p SpanParams) span(now time.Time) (store.Span, error) {
+	const op = "api.span"
+	if p.From == "" && p.To != "" {
+		return store.Span{}, growth.InvalidField(op, "from", "give the first day too, as from=2026-11-01")
 	}
-	now := time.Now().UTC()
-	midnight := now.Truncate(24 * time.Hour)
-	days, err := a.Store.In(who(ctx).Workspace).Days(ctx, midnight.AddDate(0, 0, -forecastHistory))
-	if err != nil || len(days) == 0 {
-		return Forecast{}, err
-	}
-	f := Forecast{Currency: a.Currency, Daily: []ForecastDay{}}
-	spent := decimal.Zero
-	for len(days) > 1 && days[0].Calls == 0 { // before the first call there is no history
-		days = days[1:]
-	}
-	var history []float64
-	for i, d := range days {
-		if d.Date.Month() == now.Month() && d.Date.Year() == now.Year() {
-			spent = spent.Add(d.CostUSD)
+	if p.From == "" {
+		days := p.Days
+		if days == 0 {
+			days = 7
 		}
-		if i < len(days)-1 {
-			history = append(history, d.CostUSD.InexactFloat64())
+		return store.Since(now, days), nil
+	}
+	if p.Days != 0 {
+		return store.Span{}, growth.InvalidField(op, "days", "give either days, or from and to")
+	}
+	s := store.Since(now, 1)
+	var err error
+	if s.From, err = time.Parse(time.DateOnly, p.From); err != nil {
+		return s, growth.InvalidField(op, "from", "write a date as 2026-11-01")
+	}
+	if p.To != "" {
+		if s.To, err = time.Parse(time.DateOnly, p.To); err != nil {
+			return s, growth.InvalidField(op, "to", "write a date as 2026-11-30")
 		}
 	}
-	f.SpentMonth = spent.Mul(rate).Round(6)
-	r, err := forecast.Next(forecast.Input{
-		History: history, Today: days[len(days)-1].CostUSD.InexactFloat64(), DayGone: now.Sub(midnight).Hours() / 24, Horizon: horizon,
-	})
-	if errors.Is(err, forecast.ErrNoHistory) { // nothing has been called yet: nothing is expected, and that rests on nothing
-		f.Method, f.Wide = "none", true
-		return f, nil
+	if n := s.Days(); n < 1 || n > maxSpan {
+		return s, growth.InvalidField(op, "to", "the range must have 1 to %d days; it has %d", maxSpan, n)
 	}
+	return s, nil
+}
+
+// summary is the one set of numbers behind REST and tRPC.
+func (a *api) summary(ctx context.Context, days int) (analytics.Summary, error) {
+	return a.desk().Summary(ctx, who(ctx).Workspace, store.Since(time.Now(), days))
+}
+
+type summaryInput struct {
+	SpanParams
+	Workspaces string `query:"workspaces" enum:"all" doc:"all: what each workspace did too; for keys of the whole agency"`
+}
+
+func (a *api) getSummary(ctx context.Context, in *summaryInput) (*struct{ Body analytics.Summary }, error) {
+	span, err := in.span(time.Now())
 	if err != nil {
-		return f, err
+		return nil, err
 	}
-	in := func(usd float64) decimal.Decimal { return decimal.NewFromFloat(usd).Mul(rate).Round(6) }
-	f.Method, f.HistoryDays, f.Wide = string(r.Method), r.History, r.Wide
-	f.Expected, f.Low, f.High, f.TrendPerDay = in(r.Total.Expected), in(r.Total.Low), in(r.Total.High), in(r.Trend.Slope)
-	for i, d := range r.Days {
-		f.Daily = append(f.Daily, ForecastDay{Date: midnight.AddDate(0, 0, i).Format(time.DateOnly), Expected: in(d.Expected), Low: in(d.Low), High: in(d.High)})
+	if in.Workspaces != "" && !who(ctx).Agency {
+		return nil, growth.Errorf(growth.Forbidden, "api.getSummary", "workspaces=all needs a key of the whole agency")
 	}
-	return f, nil
+	s, err := a.desk().Summary(ctx, who(ctx).Workspace, span)
+	if err != nil || in.Workspaces == "" {
+		return &struct{ Body analytics.Summary }{s}, err
+	}
+	all, err := a.Store.Workspaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = a.desk().AddWorkspaces(ctx, &s, all, span)
+	return &struct{ Body analytics.Summary }{s}, err
 }
 
 type horizonInput struct {
 	HorizonDays int `query:"horizon_days" minimum:"1" maximum:"366" default:"30"`
 }
 
-func (a *api) getForecast(ctx context.Context, in *horizonInput) (*struct{ Body Forecast }, error) {
-	f, err := a.forecast(ctx, in.HorizonDays)
-	return &struct{ Body Forecast }{f}, err
+func (a *api) getForecast(ctx context.Context, in *horizonInput) (*struct{ Body analytics.Forecast }, error) {
+	f, err := a.desk().Forecast(ctx, who(ctx).Workspace, in.HorizonDays)
+	return &struct{ Body analytics.Forecast }{f}, err
 }

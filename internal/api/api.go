@@ -95,6 +95,7 @@ func New(cfg Config) http.Handler {
 	a.admin(h)
 	a.budgets(h)
 	a.calls(h)
+	a.alerts(h)
 	mux.HandleFunc("/api/trpc/", a.trpc)
 	a.openAIFace(h, mux)
 	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)

@@ -3,13 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/analytics"
 	"github.com/zakibelm/astrogrowth/internal/auth"
 	"github.com/zakibelm/astrogrowth/store"
 )
@@ -25,7 +25,7 @@ func (a *api) budgets(h huma.API) {
 	register(h, op(http.MethodDelete, "/v1/budgets/{id}", "budgets", "Delete a budget", auth.ScopeAdmin, 204), a.deleteBudget)
 }
 
-type budgetOutput struct{ Body growth.BudgetStatus }
+type budgetOutput struct{ Body analytics.BudgetView }
 
 // Usd is an amount of US dollars as a decimal string. (Exported because the framework looks into exported fields only.)
 type Usd string
@@ -49,13 +49,13 @@ func (u Usd) limit() (decimal.Decimal, error) {
 }
 
 func (a *api) listBudgets(ctx context.Context, _ *struct{}) (*struct {
-	Body List[growth.BudgetStatus]
+	Body List[analytics.BudgetView]
 }, error,
 ) {
-	bs, err := a.Store.In(who(ctx).Workspace).BudgetStatus(ctx, "", time.Now())
+	bs, err := a.desk().Budgets(ctx, who(ctx).Workspace, "")
 	return &struct {
-		Body List[growth.BudgetStatus]
-	}{List[growth.BudgetStatus]{Data: bs}}, err
+		Body List[analytics.BudgetView]
+	}{List[analytics.BudgetView]{Data: bs}}, err
 }
 
 func (a *api) getBudget(ctx context.Context, in *IDInput) (*budgetOutput, error) {
@@ -63,7 +63,7 @@ func (a *api) getBudget(ctx context.Context, in *IDInput) (*budgetOutput, error)
 }
 
 func (a *api) budget(ctx context.Context, id growth.BudgetID) (*budgetOutput, error) {
-	bs, err := a.Store.In(who(ctx).Workspace).BudgetStatus(ctx, id, time.Now())
+	bs, err := a.desk().Budgets(ctx, who(ctx).Workspace, id)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
+	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/router/cache"
 	"github.com/zakibelm/astrogrowth/store"
 )
@@ -213,5 +214,8 @@ func (a *api) postFeedback(ctx context.Context, in *feedbackInput) (*feedbackOut
 	out.Body.ID, err = a.Store.In(p.Workspace).AddFeedback(ctx, store.Feedback{
 		Call: b.CallID, Job: b.JobID, WrongAnswer: b.WrongAnswer, Message: b.Message, By: p.KeyID,
 	})
+	if err == nil && b.WrongAnswer { // the words stay here: they may hold anything
+		daemon.CaptureFeedback(ctx, map[string]string{"feedback_id": out.Body.ID, "call_id": string(b.CallID), "job_id": string(b.JobID)})
+	}
 	return out, err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/analytics"
 	"github.com/zakibelm/astrogrowth/internal/auth"
 )
 
@@ -307,7 +308,7 @@ func (a *api) trpcComplete(ctx context.Context, input json.RawMessage) (any, err
 	}, nil
 }
 
-func trpcUsage(u *Activity) map[string]any {
+func trpcUsage(u *analytics.Activity) map[string]any {
 	return map[string]any{
 		"calls": u.Calls, "tokens": u.Tokens, "estimatedCostCAD": u.Cost.InexactFloat64(), "avgLatencyMs": u.AvgLatencyMS, "errorRate": u.ErrorRate,
 	}
@@ -337,12 +338,12 @@ func (a *api) trpcSummary(ctx context.Context, input json.RawMessage) (any, erro
 	}
 	for name, u := range s.Models {
 		m := trpcUsage(u)
-		m["provider"] = u.provider
+		m["provider"] = u.Provider
 		delete(m, "errorRate")
 		models[name] = m
 	}
 	for task, u := range s.TaskTypes {
-		tasks[string(task)] = map[string]any{"calls": u.Calls, "tokens": u.Tokens, "estimatedCostCAD": u.Cost.InexactFloat64(), "topModels": topModels(s.byTask[task])}
+		tasks[string(task)] = map[string]any{"calls": u.Calls, "tokens": u.Tokens, "estimatedCostCAD": u.Cost.InexactFloat64(), "topModels": topModels(s.ByTask[task])}
 	}
 	daily := []any{}
 	for _, d := range s.Daily {
@@ -358,7 +359,7 @@ func (a *api) trpcSummary(ctx context.Context, input json.RawMessage) (any, erro
 	}, nil
 }
 
-func topModels(calls map[string]int64) []map[string]any {
+func topModels(calls analytics.ModelCalls) []map[string]any {
 	names := slices.Collect(maps.Keys(calls))
 	slices.SortFunc(names, func(x, y string) int {
 		if calls[x] != calls[y] {
@@ -387,7 +388,7 @@ func (a *api) trpcForecast(ctx context.Context, input json.RawMessage) (any, err
 	if horizon < 1 || horizon > 366 {
 		return nil, growth.InvalidField("api.trpc", "horizonDays", "use 1 to 366")
 	}
-	f, err := a.forecast(ctx, horizon)
+	f, err := a.desk().Forecast(ctx, who(ctx).Workspace, horizon)
 	if err != nil {
 		return nil, err
 	}
@@ -406,7 +407,7 @@ func (a *api) trpcCacheMetrics(ctx context.Context, _ json.RawMessage) (any, err
 		return nil, err
 	}
 	return map[string]any{
-		"hits": s.Cache.Hits, "misses": s.Cache.Misses, "hitRate": s.Cache.HitRate, "estimatedSavingsUSD": s.Cache.savedUS.InexactFloat64(), "simulated": s.Simulated,
+		"hits": s.Cache.Hits, "misses": s.Cache.Misses, "hitRate": s.Cache.HitRate, "estimatedSavingsUSD": s.SavedUSD.InexactFloat64(), "simulated": s.Simulated,
 	}, nil
 }
 

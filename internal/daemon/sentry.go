@@ -59,6 +59,23 @@ func CaptureError(ctx context.Context, err error) {
 	}
 }
 
+// CaptureFeedback reports that somebody called an answer wrong. The tags are ids by which the answer is found here;
+// empty ones are left out.
+func CaptureFeedback(ctx context.Context, tags map[string]string) {
+	if hub := hubOf(ctx); hub != nil {
+		hub.WithScope(func(s *sentry.Scope) {
+			tag(ctx, s)
+			for name, value := range tags {
+				if value != "" {
+					s.SetTag(name, value)
+				}
+			}
+			s.SetLevel(sentry.LevelWarning)
+			hub.CaptureMessage("an answer was called wrong")
+		})
+	}
+}
+
 // CapturePanic reports what a recover returned.
 func CapturePanic(ctx context.Context, v any) {
 	if hub := hubOf(ctx); hub != nil {
