@@ -47,20 +47,35 @@ type speedKey struct {
 	key string
 }
 
-// speedsOf adds the latencies of every group up in each way of grouping.
+// speedsOf adds the latencies of every group up in each way of grouping. The days of a group first: there are many.
 func speedsOf(rows []latencies) []Speed {
-	sums := map[speedKey]map[int64]int64{}
+	type group struct {
+		provider, model string
+		task            growth.TaskType
+		campaign        growth.CampaignID
+	}
+	groups := map[group]map[int64]int64{}
 	for _, r := range rows {
+		g := group{r.Provider, r.Model, r.Task, r.Campaign}
+		if groups[g] == nil {
+			groups[g] = map[int64]int64{}
+		}
+		sum := groups[g]
+		for i, ms := range r.MS {
+			sum[ms] += r.Calls[i]
+		}
+	}
+	sums := map[speedKey]map[int64]int64{}
+	for g, sum := range groups {
 		for _, k := range []speedKey{
-			{SpeedTotal, ""}, {SpeedProvider, r.Provider}, {SpeedModel, r.Provider + "/" + r.Model}, {SpeedTask, string(r.Task)},
-			{SpeedCampaign, string(r.Campaign)},
+			{SpeedTotal, ""}, {SpeedProvider, g.provider}, {SpeedModel, g.provider + "/" + g.model}, {SpeedTask, string(g.task)},
+			{SpeedCampaign, string(g.campaign)},
 		} {
 			if sums[k] == nil {
 				sums[k] = map[int64]int64{}
 			}
-			sum := sums[k]
-			for i, ms := range r.MS {
-				sum[ms] += r.Calls[i]
+			for ms, n := range sum {
+				sums[k][ms] += n
 			}
 		}
 	}
