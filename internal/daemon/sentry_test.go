@@ -64,6 +64,20 @@ func TestSentryGetsErrorsWithoutPersonalData(t *testing.T) {
 	}
 }
 
+func TestSentryHearsOfWrongAnswersByTheirIDs(t *testing.T) {
+	sent := fakeSentry(t)
+	daemon.CaptureFeedback(daemon.WithRequestID(t.Context(), "req-2"), map[string]string{"call_id": "c-7", "job_id": ""})
+	got := sent()
+	for _, part := range []string{"an answer was called wrong", `"call_id":"c-7"`, `"request_id":"req-2"`, `"level":"warning"`} {
+		if !strings.Contains(got, part) {
+			t.Errorf("the report lacks %s:\n%s", part, got)
+		}
+	}
+	if strings.Contains(got, "job_id") {
+		t.Errorf("an empty id is told:\n%s", got)
+	}
+}
+
 func TestSentryGetsPanicsWithoutTheRequestsData(t *testing.T) {
 	sent := fakeSentry(t)
 	mux := muxWith("POST /v1/leads/{id}", func(_ http.ResponseWriter, r *http.Request) {
