@@ -30,24 +30,6 @@ func (sc Scoped) JobsAhead(ctx context.Context, now, until time.Time) ([]JobsAhe
 	return out, wrap("jobs ahead", err)
 }
 
-// JobsDone counts the jobs that have succeeded since a moment, by type.
-func (sc Scoped) JobsDone(ctx context.Context, since time.Time) (map[growth.JobType]int64, error) {
-	var rows []struct {
-		Type growth.JobType `db:"type"`
-		N    int64          `db:"n"`
-	}
-	if err := sc.s.db.SelectContext(ctx, &rows, `
-		SELECT type, count(*) AS n FROM jobs WHERE workspace_id = $1 AND state = 'succeeded' AND finished_at >= $2 GROUP BY type`,
-		sc.ws, since.UTC()); err != nil {
-		return nil, wrap("jobs done", err)
-	}
-	out := map[growth.JobType]int64{}
-	for _, r := range rows {
-		out[r.Type] = r.N
-	}
-	return out, nil
-}
-
 // DayCost is what the calls of one UTC day cost, as far as it is known.
 type DayCost struct {
 	Day     time.Time       `db:"day"`

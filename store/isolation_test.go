@@ -387,7 +387,6 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"JobsAhead": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.JobsAhead(o.ctx, time.Time{}, time.Now().AddDate(1, 0, 0)))
 	},
-	"JobsDone": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.JobsDone(o.ctx, time.Time{})) },
 	"CostsOfKey": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.CostsOfKey(o.ctx, growth.Budget{Key: o.key.ID}, time.Time{}))
 	},

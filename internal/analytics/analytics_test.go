@@ -121,9 +121,11 @@ func TestScheduledJobsAreAddedAtTheirUnitCost(t *testing.T) {
 	t.Parallel()
 	b := newBureau(t)
 	b.spends(40, "2")
-	for range 10 { // the last 30 days cost 29 × 2 + 1 = 59 USD for ten jobs
+	for d := range 10 { // each of these calls was one job's
+		id, at := growth.NewID(), noon.AddDate(0, 0, -1-d)
 		b.exec(`INSERT INTO jobs (id, workspace_id, type, lane, priority, state, input, max_attempts, timeout_s, run_at, finished_at)
-			VALUES (gen_random_uuid(), $1, 'content-generation', 'content', 'normal', 'succeeded', '{}', 1, 1, $2, $2)`, b.ws.ID, noon.AddDate(0, 0, -3))
+			VALUES ($2, $1, 'content-generation', 'content', 'normal', 'succeeded', '{}', 1, 1, $3, $3)`, b.ws.ID, id, at)
+		b.exec(`UPDATE calls SET job_id = $2 WHERE workspace_id = $1 AND started_at = $3`, b.ws.ID, id, at)
 	}
 	for range 3 {
 		b.exec(`INSERT INTO jobs (id, workspace_id, type, lane, priority, state, input, max_attempts, timeout_s, run_at)
@@ -131,9 +133,9 @@ func TestScheduledJobsAreAddedAtTheirUnitCost(t *testing.T) {
 	}
 	f, err := b.Forecast(t.Context(), b.ws.ID, 10)
 	b.must(err)
-	equal(t, "scheduled", f.Scheduled, "26.55") // 3 × 5.90 USD
-	equal(t, "the day of the jobs", f.Daily[2].Expected, "29.55")
-	equal(t, "the whole", f.Expected, "56.55")
+	equal(t, "scheduled", f.Scheduled, "9") // three jobs of 2 USD
+	equal(t, "the day of the jobs", f.Daily[2].Expected, "12")
+	equal(t, "the whole", f.Expected, "39")
 }
 
 func TestOutlookOfABudget(t *testing.T) {

@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -73,8 +74,8 @@ type past struct {
 	now   time.Time
 	span  store.Span
 	uses  []store.Use
-	done  map[growth.JobType]int64 // jobs of the last unitDays
 	ahead []store.JobsAhead
+	units map[growth.JobType]store.UnitCost // of the types of job that lie ahead
 }
 
 // read looks back, and ahead as far as any forecast may.
@@ -85,10 +86,10 @@ func (d Desk) read(ctx context.Context, sc store.Scoped, until time.Time) (past,
 	if p.uses, err = sc.Uses(ctx, p.span); err != nil {
 		return p, err
 	}
-	if p.done, err = sc.JobsDone(ctx, store.Since(now, unitDays).From); err != nil {
+	if p.ahead, err = sc.JobsAhead(ctx, now, until); err != nil || len(p.ahead) == 0 {
 		return p, err
 	}
-	p.ahead, err = sc.JobsAhead(ctx, now, until)
+	p.units, err = sc.UnitCosts(ctx, now.AddDate(0, 0, -unitDays))
 	return p, err
 }
 
@@ -126,18 +127,24 @@ var purposes = map[growth.JobType][]store.Purpose{
 
 // unit is what a job of a type has cost on average, as far as its calls are counted.
 func (p past) unit(t growth.JobType, in covered) float64 {
-	if p.done[t] == 0 {
+	cost := p.units[t].USD
+	if cost == nil { // unknown: the forecast is without it
 		return 0
 	}
-	since, sum := store.Since(p.now, unitDays).From, decimal.Zero
+	since, all, counted := store.Since(p.now, unitDays).From, decimal.Zero, decimal.Zero
 	for _, u := range p.uses {
-		for _, purpose := range purposes[t] {
-			if u.Purpose == purpose && !u.Day.Before(since) && in("", u.Task) {
-				sum = sum.Add(u.CostUSD)
-			}
+		if !slices.Contains(purposes[t], u.Purpose) || u.Day.Before(since) {
+			continue
+		}
+		all = all.Add(u.CostUSD)
+		if in("", u.Task) {
+			counted = counted.Add(u.CostUSD)
 		}
 	}
-	return sum.InexactFloat64() / float64(p.done[t])
+	if all.IsZero() {
+		return cost.InexactFloat64()
+	}
+	return cost.Mul(counted).Div(all).InexactFloat64()
 }
 
 // extra is what jobs that are set for later will cost, by day from today.
