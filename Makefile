@@ -11,7 +11,7 @@ BENCHTIME ?= 1s
 BROWSER = $$(grep -rlE '^//go:build .*\bbrowser\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: run test check race e2e compat n8n-test chain chaos browser fuzz bench lint fmt build vuln hooks help
+.PHONY: run test check race e2e compat n8n-test chain chaos recount browser fuzz bench lint fmt build vuln hooks help
 
 run: build ## build and start everything on this machine (ARGS= for `up`)
 	@exec bin/astrogrowth up $(ARGS)
@@ -55,6 +55,10 @@ chain: ## run the chain with providers down (CHAIN_CALLS, CHAIN_JOBS)
 chaos: ## take everything apart under 10,000 jobs, three seeds (CHAOS_JOBS, CHAOS_SEEDS)
 	@.ci/need postgres redis
 	CHAOS_JOBS=$${CHAOS_JOBS:-10000} CHAOS_SEEDS=$${CHAOS_SEEDS:-3} $(GO) test -count=1 -v -timeout 3h -tags e2e -run TestNothingIsLost ./test/chaos
+
+recount: ## compare analytics with a recount of the ledger after mixed calls (RECOUNT_CALLS)
+	@.ci/need postgres redis
+	RECOUNT_CALLS=$${RECOUNT_CALLS:-20000} $(GO) test -count=1 -v -timeout 1h -run RecountOfTheLedger ./internal/api
 
 browser: ## run the tests that look at the pages with Chromium
 	@dirs="$(BROWSER)"; [ -n "$$dirs" ] || { echo "browser: no package has such tests"; exit 0; }; \
