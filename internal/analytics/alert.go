@@ -22,7 +22,7 @@ const (
 )
 
 // Alerts finds what is wrong in a workspace now.
-func (d Desk) Alerts(ctx context.Context, ws workspaceID) ([]store.Alert, error) {
+func (d Desk) Alerts(ctx context.Context, ws growth.WorkspaceID) ([]store.Alert, error) {
 	now := d.now()
 	t, err := d.Store.In(ws).Troubles(ctx, now.Add(accountSoon))
 	if err != nil {

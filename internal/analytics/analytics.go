@@ -9,7 +9,6 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
@@ -109,6 +108,3 @@ func group[K comparable](m map[K]*Activity, k K) *Activity {
 	}
 	return m[k]
 }
-
-// workspaceID is short for the words of the store.
-type workspaceID = growth.WorkspaceID

@@ -173,7 +173,7 @@ func (p past) next(days []store.DayCost, horizon int, extra []float64) (forecast
 }
 
 // Forecast says what a workspace's calls will cost from today on.
-func (d Desk) Forecast(ctx context.Context, ws workspaceID, horizon int) (Forecast, error) {
+func (d Desk) Forecast(ctx context.Context, ws growth.WorkspaceID, horizon int) (Forecast, error) {
 	rate, err := d.rate(ctx)
 	if err != nil {
 		return Forecast{}, err

@@ -33,7 +33,7 @@ type BudgetView struct {
 }
 
 // Budgets lists a workspace's budgets, or one of them, with their outlook.
-func (d Desk) Budgets(ctx context.Context, ws workspaceID, id growth.BudgetID) ([]BudgetView, error) {
+func (d Desk) Budgets(ctx context.Context, ws growth.WorkspaceID, id growth.BudgetID) ([]BudgetView, error) {
 	sc := d.Store.In(ws)
 	all, err := sc.BudgetStatus(ctx, id, d.now())
 	if err != nil || len(all) == 0 {

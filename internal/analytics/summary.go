@@ -105,7 +105,7 @@ type Chain struct {
 }
 
 // Summary adds up a workspace's span.
-func (d Desk) Summary(ctx context.Context, ws workspaceID, p store.Span) (Summary, error) {
+func (d Desk) Summary(ctx context.Context, ws growth.WorkspaceID, p store.Span) (Summary, error) {
 	rate, err := d.rate(ctx)
 	if err != nil {
 		return Summary{}, err
