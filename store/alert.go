@@ -34,7 +34,8 @@ type Alert struct {
 
 const alertColumns = `id, kind, subject, severity, message, data, opened_at, seen_at, resolved_at`
 
-// The kind of the alert that a budget's forecast raises; its changes are told as changes of the budget too.
+// AlertBudgetForecast is the kind of the alert that a budget's forecast raises; its changes are told as changes of the
+// budget too.
 const AlertBudgetForecast = "budget_forecast"
 
 // alertCalm is for how long an alert must not hold before it is resolved, so that what comes and goes is one alert.

@@ -68,7 +68,10 @@ func speedsOf(rows []latencies) []Speed {
 	sums := map[speedKey]map[int64]int64{}
 	for g, sum := range groups {
 		for _, k := range []speedKey{
-			{SpeedTotal, ""}, {SpeedProvider, g.provider}, {SpeedModel, g.provider + "/" + g.model}, {SpeedTask, string(g.task)},
+			{SpeedTotal, ""},
+			{SpeedProvider, g.provider},
+			{SpeedModel, g.provider + "/" + g.model},
+			{SpeedTask, string(g.task)},
 			{SpeedCampaign, string(g.campaign)},
 		} {
 			if sums[k] == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -103,9 +104,7 @@ func ofBudget(b BudgetView) []store.Alert {
 	}
 	if o := b.Outlook; o != nil && o.Passing && b.State != growth.BudgetExhausted {
 		more := map[string]any{"p50_usd": o.P50, "p90_usd": o.P90, "chance_of_passing": o.Chance, "exhausted_on": o.Exhausted, "method": o.Method}
-		for k, v := range figures {
-			more[k] = v
-		}
+		maps.Copy(more, figures)
 		out = append(out, alert(store.AlertBudgetForecast, string(b.ID), store.SeverityWarning, more,
 			"the budget %q will be passed before %s: about %s US dollars of %s", b.Name, b.WindowEnd.Format(time.RFC3339), o.P50.StringFixed(2), b.LimitUSD))
 	}
