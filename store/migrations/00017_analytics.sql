@@ -73,8 +73,7 @@ END $$;
 -- +goose StatementEnd
 
 -- Calls of the present day, which is what nearly all changes are about, do not even enter the function. A walk that goes
--- over midnight counts for the day on which it began, so the last minutes before midnight count as a change of two days:
--- such a day is not summed up before an hour of the next has gone.
+-- over midnight counts for the day on which it began, so a day is not summed up before an hour of the next has gone.
 CREATE TRIGGER calls_late AFTER INSERT ON calls FOR EACH ROW
 	WHEN (NEW.started_at < date_trunc('day', now(), 'UTC')) EXECUTE FUNCTION ledger_day_changed();
 CREATE TRIGGER calls_changed AFTER UPDATE ON calls FOR EACH ROW
