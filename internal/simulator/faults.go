@@ -62,7 +62,7 @@ const (
 type Fault struct {
 	ID       int         `json:"id"`
 	Provider string      `json:"provider"`
-	Endpoint string      `json:"endpoint,omitempty"` // "chat", "models", "embed", "posts", "userinfo", "token", "introspect", "revoke" or "any"; empty: "chat", at LinkedIn "posts"
+	Endpoint string      `json:"endpoint,omitempty"` // "chat", "models", "embed", "posts", "read", "delete", "images", "uploads", "comments", "userinfo", "token", "introspect", "revoke" or "any"; empty: "chat", at LinkedIn "posts"
 	Model    string      `json:"model,omitempty"`    // as the request names it; empty: every model
 	Kind     string      `json:"kind"`
 	Count    int         `json:"count,omitempty"` // how many requests it befalls; 0: until it is cleared
@@ -91,7 +91,7 @@ var linkedInKinds = []string{
 }
 
 var (
-	endpoints = []string{"chat", "models", "embed", "posts", "userinfo", "key", "token", "introspect", "revoke", "any"}
+	endpoints = []string{"chat", "models", "embed", "posts", "read", "delete", "images", "uploads", "comments", "userinfo", "key", "token", "introspect", "revoke", "any"}
 	hints     = []string{
 		"", HintSeconds, HintDate, HintMillis, HintReset, HintBody, HintDaily, HintNone, HintMismatch, HintMidPiece, HintChoice,
 		HintProse, HintFence, HintShape, HintNumber, HintBanned, HintPlaceholder, HintForeign, HintCopy, HintApology,

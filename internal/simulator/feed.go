@@ -24,6 +24,14 @@ type Post struct {
 	Visibility string          `json:"visibility"`
 	Via        string          `json:"via"` // "posts" or "ugcPosts"
 	At         time.Time       `json:"at"`
+	Comments   []Comment       `json:"comments,omitempty"`
+}
+
+// Comment is a comment under a post.
+type Comment struct {
+	URN   string `json:"urn"`
+	Actor string `json:"actor"`
+	Text  string `json:"text"`
 }
 
 const maxPosts = 100_000
@@ -90,6 +98,21 @@ func (f *feed) remove(urn string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.drop(urn)
+}
+
+const maxComments = 100 // under one post
+
+// comment adds a comment; it is false where the post does not exist.
+func (f *feed) comment(urn string, c Comment) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, ok := f.posts[urn]
+	if !ok || len(p.Comments) >= maxComments {
+		return false
+	}
+	p.Comments = append(slices.Clone(p.Comments), c) // a list that was handed out does not change
+	f.posts[urn] = p
+	return true
 }
 
 func (f *feed) find(urn string) (Post, bool) {

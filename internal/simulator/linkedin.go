@@ -12,9 +12,15 @@ import (
 
 func (s *Server) routesLinkedIn() {
 	s.mux.HandleFunc("POST /linkedin/rest/posts", s.handle(LinkedIn, "posts", (*exchange).createPost))
-	s.mux.HandleFunc("GET /linkedin/rest/posts/{urn}", s.handle(LinkedIn, "posts", (*exchange).readPost))
-	s.mux.HandleFunc("DELETE /linkedin/rest/posts/{urn}", s.handle(LinkedIn, "posts", (*exchange).deletePost))
+	s.mux.HandleFunc("GET /linkedin/rest/posts/{urn}", s.handle(LinkedIn, "read", (*exchange).readPost))
+	s.mux.HandleFunc("DELETE /linkedin/rest/posts/{urn}", s.handle(LinkedIn, "delete", (*exchange).deletePost))
 	s.mux.HandleFunc("POST /linkedin/v2/ugcPosts", s.handle(LinkedIn, "posts", (*exchange).createUGC))
+	s.mux.HandleFunc("GET /linkedin/rest/posts", s.handle(LinkedIn, "read", (*exchange).listPosts))
+	s.mux.HandleFunc("POST /linkedin/rest/socialActions/{urn}/comments", s.handle(LinkedIn, "comments", (*exchange).createComment))
+	s.mux.HandleFunc("POST /linkedin/rest/images", s.handle(LinkedIn, "images", (*exchange).beginImage))
+	s.mux.HandleFunc("GET /linkedin/rest/images/{urn}", s.handle(LinkedIn, "images", (*exchange).readImage))
+	s.mux.HandleFunc("POST /linkedin/v2/assets", s.handle(LinkedIn, "images", (*exchange).beginAsset))
+	s.mux.HandleFunc("PUT /linkedin/dms-uploads/{id}", s.handle(LinkedIn, "uploads", (*exchange).upload))
 	s.mux.HandleFunc("GET /linkedin/v2/userinfo", s.handle(LinkedIn, "userinfo", (*exchange).userinfo))
 	s.mux.HandleFunc("GET /linkedin/feed/update/{urn}/{$}", s.showPost)
 	s.mux.HandleFunc("GET /linkedin/feed/update/{urn}", s.showPost)
@@ -22,12 +28,14 @@ func (s *Server) routesLinkedIn() {
 }
 
 // Tokens are told by their names: "sim-…" is good, "sim-expired…" and "sim-revoked…" are not, and one that ends in
-// "+read" has the scope to read members' posts that real applications do not get.
+// "+read" has the scope to read members' posts that real applications do not get, one in "-blind" not even that for
+// organisations' posts.
 const (
 	tokenPrefix  = "sim-"
 	tokenExpired = "sim-expired"
 	tokenRevoked = "sim-revoked"
 	tokenReads   = "+read"
+	tokenBlind   = "-blind" // has no scope to read an organisation's posts
 )
 
 // member checks the token; it is empty when it has refused the request.
@@ -172,20 +180,61 @@ func (x *exchange) readPost() {
 	}
 	p, ok := x.s.feed.find(x.r.PathValue("urn"))
 	switch {
-	case !strings.HasSuffix(token, tokenReads) && (!ok || !strings.HasPrefix(p.Author, "urn:li:organization:")):
+	case !strings.HasSuffix(token, tokenReads) && (!ok || !mayRead(token, p.Author)):
 		x.refuse(problem{status: http.StatusForbidden, message: "Not enough permissions to access: partnerApiPostsExternal.GET.20260801"})
 	case !ok:
 		x.refuse(problem{status: http.StatusNotFound})
 	default:
-		out := map[string]any{
-			"id": p.URN, "author": p.Author, "commentary": p.Commentary, "visibility": p.Visibility, "lifecycleState": "PUBLISHED",
-			"createdAt": p.At.UnixMilli(), "publishedAt": p.At.UnixMilli(), "lastModifiedAt": p.At.UnixMilli(),
-			"isReshareDisabledByAuthor": false,
+		x.respond(http.StatusOK, p.asRead())
+	}
+}
+
+// mayRead says whether a token can see an author's posts through the API: organisations' unless it was made without
+// that scope, members' only with the scope that is closed to the public.
+func mayRead(token, author string) bool {
+	return strings.HasSuffix(token, tokenReads) || strings.HasPrefix(author, "urn:li:organization:") && !strings.HasSuffix(token, tokenBlind)
+}
+
+func (p Post) asRead() map[string]any {
+	out := map[string]any{
+		"id": p.URN, "author": p.Author, "commentary": p.Commentary, "visibility": p.Visibility, "lifecycleState": "PUBLISHED",
+		"createdAt": p.At.UnixMilli(), "publishedAt": p.At.UnixMilli(), "lastModifiedAt": p.At.UnixMilli(),
+		"isReshareDisabledByAuthor": false,
+	}
+	if len(p.Content) > 0 {
+		out["content"] = p.Content
+	}
+	return out
+}
+
+// listPosts is the finder of an author's newest posts.
+func (x *exchange) listPosts() {
+	x.trace()
+	token := x.member()
+	if token == "" || !x.rest() {
+		return
+	}
+	q := x.r.URL.Query()
+	author := q.Get("author")
+	count, err := strconv.Atoi(q.Get("count"))
+	switch {
+	case !strings.EqualFold(x.r.Header.Get("X-RestLi-Method"), "FINDER"), q.Get("q") != "author":
+		x.refuse(problem{status: http.StatusBadRequest, code: "PARAM_INVALID", message: "q and X-RestLi-Method have to name a finder"})
+	case !authorURN.MatchString(author), q.Get("count") != "" && (err != nil || count < 1 || count > 100):
+		x.refuse(problem{status: http.StatusBadRequest, code: "PARAM_INVALID", message: "author or count has a value that is not allowed"})
+	case !mayRead(token, author):
+		x.refuse(problem{status: http.StatusForbidden, message: "Not enough permissions to access: partnerApiPostsExternal.FINDER-author.20260801"})
+	default:
+		if q.Get("count") == "" {
+			count = 10
 		}
-		if len(p.Content) > 0 {
-			out["content"] = p.Content
+		elements := []any{}
+		for _, p := range slices.Backward(x.s.feed.list()) {
+			if p.Author == author && len(elements) < count {
+				elements = append(elements, p.asRead())
+			}
 		}
-		x.respond(http.StatusOK, out)
+		x.respond(http.StatusOK, map[string]any{"elements": elements, "paging": map[string]any{"start": 0, "count": count, "links": []any{}}})
 	}
 }
 

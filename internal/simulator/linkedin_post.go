@@ -51,6 +51,10 @@ func (x *exchange) createPost() {
 		x.refuse(*p)
 		return
 	}
+	if p := x.s.pictures.contentFault(q.Content, q.Author); p != nil {
+		x.refuse(*p)
+		return
+	}
 	if q.LifecycleState == "DRAFT" { // nobody sees a draft
 		x.created(x.newURN())
 		return
@@ -201,6 +205,9 @@ func (x *exchange) createUGC() {
 	}
 	if p == nil && !slices.Contains([]string{"NONE", "ARTICLE", "IMAGE", "VIDEO"}, share.ShareMediaCategory) {
 		p = &problem{status: http.StatusBadRequest, code: "INVALID_VALUE_FOR_FIELD", message: "shareMediaCategory has an unknown value"}
+	}
+	if p == nil {
+		p = x.s.pictures.shareFault(share.ShareMediaCategory, share.Media, q.Author)
 	}
 	if p != nil {
 		x.refuse(*p)

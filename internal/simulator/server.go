@@ -46,6 +46,7 @@ type Server struct {
 	book      *book
 	faults    *faultSet
 	feed      *feed
+	pictures  *pictures
 	memory    *ollamaMemory
 	prompts   promptMemory
 	rubrics   rubrics
@@ -68,7 +69,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		log: cfg.Log, latency: cfg.Latency, perToken: cfg.PerToken, now: cfg.Now,
 		mux: http.NewServeMux(), catalogue: builtinCatalogue(), book: newBook(), faults: newFaultSet(d),
-		feed: newFeed(), memory: newOllamaMemory(), dice: d, done: make(chan struct{}),
+		feed: newFeed(), pictures: newPictures(), memory: newOllamaMemory(), dice: d, done: make(chan struct{}),
 	}
 	s.routes()
 	return s
@@ -84,11 +85,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // otherwise wait for them.
 func (s *Server) Close() { s.closing.Do(func() { close(s.done) }) }
 
-// Reset forgets the book, the posts, the faults, the limits of the free tier and which models are loaded.
+// Reset forgets the book, the posts and their pictures, the faults, the limits of the free tier and which models are loaded.
 func (s *Server) Reset() {
 	s.book.reset()
 	s.faults.clear("")
 	s.feed.reset()
+	s.pictures.reset()
 	s.memory.reset()
 	s.tier.set(FreeTier{})
 	s.prompts.reset()
@@ -113,7 +115,7 @@ const indexText = `AstroGrowth simulator. Nothing here reaches a real provider.
 /openrouter/api/v1/   chat/completions, embeddings, models, key, credits, generation
 /huggingface/v1/      chat/completions, models
 /ollama/              api/chat, api/embed, api/tags, api/show, api/ps, api/version
-/linkedin/            rest/posts, v2/ugcPosts, v2/userinfo, feed/update/{urn}/, oauth/v2/
+/linkedin/            rest/posts, rest/images, rest/socialActions, v2/ugcPosts, v2/assets, v2/userinfo, feed/update/{urn}/, oauth/v2/
 /_book                what was received and what it would have cost
 /_control/            faults, posts, bodies, free_tier, oauth, reset
 `
