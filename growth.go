@@ -19,6 +19,7 @@ type (
 	BrandID       string
 	AccountID     string
 	PublicationID string
+	MediaID       string
 	CallID        string
 	WalkID        string
 	ImportID      string

@@ -99,6 +99,7 @@ const (
 	WaitReconnect      WaitReason = "reconnect"
 	WaitPostingWindow  WaitReason = "posting_window"
 	WaitOutcomeUnknown WaitReason = "outcome_unknown"
+	WaitAPIVersion     WaitReason = "api_version"
 )
 
 // Waiting says what a job in the state JobWaiting waits for, and until when; Until is nil when a person decides.

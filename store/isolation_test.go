@@ -31,6 +31,7 @@ type owned struct {
 	budget   growth.Budget
 	unpriced growth.CallID
 	imported store.Import
+	media    growth.Media
 	erased   growth.LeadID
 	planned  growth.JobID
 	merged   growth.LeadID
@@ -77,6 +78,8 @@ func furnished(t *testing.T) owned {
 	o.budget, err = b.sc.AddBudget(b.ctx, monthly("ours", "5"))
 	b.must(err)
 	o.imported, err = b.sc.AddImport(b.ctx, store.Import{FileName: "ours.csv"}, strings.NewReader(someFile))
+	b.must(err)
+	o.media, err = b.sc.PutMedia(b.ctx, growth.Media{Type: "image/png", Width: 1, Height: 1, Frames: 1}, []byte("ours"))
 	b.must(err)
 	gone := named("Chez Z", "z.ca")
 	o.erased = b.put(gone)[0].Lead.ID
@@ -633,6 +636,32 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"DropLead": func(sc store.Scoped, o owned) (any, bool) {
 		return absent(second(sc.DropLead(o.ctx, o.lead.Lead.ID, "them", nil)))
 	},
+	"PutMedia": func(sc store.Scoped, o owned) (any, bool) {
+		m, err := sc.PutMedia(o.ctx, o.media, []byte("ours"))
+		return err, err == nil && m.ID != o.media.ID
+	},
+	"Media": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Media(o.ctx, o.media.ID)
+		return absent(err)
+	},
+	"MediaData": func(sc store.Scoped, o owned) (any, bool) {
+		_, _, err := sc.MediaData(o.ctx, o.media.ID)
+		return absent(err)
+	},
+	"MediaList": func(sc store.Scoped, o owned) (any, bool) {
+		ms, err := sc.MediaList(o.ctx, store.Page{})
+		return []any{ms, err}, err == nil && !slices.ContainsFunc(ms, func(m growth.Media) bool { return m.ID == o.media.ID })
+	},
+	"DeleteMedia": func(sc store.Scoped, o owned) (any, bool) { return absent(sc.DeleteMedia(o.ctx, o.media.ID)) },
+	"EndReads":    func(sc store.Scoped, o owned) (any, bool) { return nil, sc.EndReads(o.ctx, o.pub.ID, true) == nil },
+	"FoundOnLinkedIn": func(sc store.Scoped, o owned) (any, bool) {
+		found, err := sc.FoundOnLinkedIn(o.ctx, o.pub.ID, "urn:li:share:9", "")
+		return err, err == nil && !found
+	},
+	"MarkDeleted": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.MarkDeleted(o.ctx, o.pub.ID)
+		return absent(err)
+	},
 	"Accept": func(sc store.Scoped, o owned) (any, bool) {
 		out, err := sc.Accept(o.ctx, []store.NewJob{newJob()})
 		return err, err == nil && out[0].ID != o.job
@@ -666,7 +695,7 @@ func (o owned) snapshot() map[string]string {
 	for _, table := range []string{
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "linkedin_connects", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
 		"schedules", "schedule_ticks", "budgets", "lead_reviews", "imports", "erasures", "tombstones",
-		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys", "brands", "content_decisions", "content_batches", "alert_states",
+		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys", "brands", "content_decisions", "content_batches", "alert_states", "media",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

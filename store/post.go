@@ -23,27 +23,40 @@ type publicationRow struct {
 	URL         string                  `db:"url"`
 	Error       string                  `db:"error"`
 	Simulated   bool                    `db:"simulated"`
+	SettledBy   string                  `db:"settled_by"`
+	Comment     string                  `db:"comment"`
+	CommentAt   growth.CommentState     `db:"comment_state"`
+	CommentURN  string                  `db:"comment_urn"`
+	CommentErr  string                  `db:"comment_error"`
+	VerifiedAt  sql.NullTime            `db:"verified_at"`
+	DeletedAt   sql.NullTime            `db:"deleted_at"`
 	PublishedAt sql.NullTime            `db:"published_at"`
 	CreatedAt   time.Time               `db:"created_at"`
 }
 
 const publicationColumns = `id, workspace_id, job_id, content_id, account_id, state, post, content_hash, urn, url, error,
-	simulated, published_at, created_at`
+	simulated, settled_by, comment, comment_state, comment_urn, comment_error, verified_at, deleted_at, published_at, created_at`
 
 func (r publicationRow) publication() growth.Publication {
 	p := growth.Publication{
 		ID: r.ID, Workspace: r.Workspace, JobID: r.JobID, AccountID: r.AccountID, State: r.State, ContentHash: r.ContentHash,
-		URN: r.URN, URL: r.URL, Error: r.Error, Simulated: r.Simulated, CreatedAt: r.CreatedAt.UTC(),
+		URN: r.URN, URL: r.URL, Error: r.Error, Simulated: r.Simulated, SettledBy: r.SettledBy, CreatedAt: r.CreatedAt.UTC(),
+		Comment:    growth.Comment{Text: r.Comment, State: r.CommentAt, URN: r.CommentURN, Error: r.CommentErr},
+		VerifiedAt: instant(r.VerifiedAt), DeletedAt: instant(r.DeletedAt), PublishedAt: instant(r.PublishedAt),
 	}
 	if r.ContentID.Valid {
 		id := growth.ContentID(r.ContentID.String)
 		p.ContentID = &id
 	}
-	if r.PublishedAt.Valid {
-		at := r.PublishedAt.Time.UTC()
-		p.PublishedAt = &at
-	}
 	return p
+}
+
+func instant(t sql.NullTime) *time.Time {
+	if !t.Valid {
+		return nil
+	}
+	at := t.Time.UTC()
+	return &at
 }
 
 // PreparePublication makes the publication of a publish job, or returns the one that the job has already. One that has
@@ -55,47 +68,60 @@ func (s *Store) PreparePublication(ctx context.Context, p growth.Publication, po
 	}
 	var r publicationRow
 	err = s.db.GetContext(ctx, &r, `
-		INSERT INTO publications (id, workspace_id, job_id, content_id, account_id, state, post, content_hash, post_hash, allow_repeat)
-		VALUES ($1, $2, $3, $4, $5, 'ready', $6, $7, $8, $9)
+		INSERT INTO publications (id, workspace_id, job_id, content_id, account_id, state, post, content_hash, post_hash, allow_repeat, comment)
+		VALUES ($1, $2, $3, $4, $5, 'ready', $6, $7, $8, $9, $10)
 		ON CONFLICT (job_id) DO UPDATE SET updated_at = now(),
 			post         = CASE WHEN publications.state = 'ready' THEN excluded.post ELSE publications.post END,
 			account_id   = CASE WHEN publications.state = 'ready' THEN excluded.account_id ELSE publications.account_id END,
 			content_hash = CASE WHEN publications.state = 'ready' THEN excluded.content_hash ELSE publications.content_hash END,
 			post_hash    = CASE WHEN publications.state = 'ready' THEN excluded.post_hash ELSE publications.post_hash END
 		RETURNING `+publicationColumns,
-		growth.NewID(), p.Workspace, p.JobID, p.ContentID, p.AccountID, b, p.ContentHash, postHash, allowRepeat)
+		growth.NewID(), p.Workspace, p.JobID, p.ContentID, p.AccountID, b, p.ContentHash, postHash, allowRepeat, p.Comment.Text)
 	return r.publication(), wrap("prepare publication", err)
 }
+
+// Sendable is a post that was claimed and has to be sent.
+type Sendable struct {
+	Post      growth.Post
+	Resent    bool // a person had it sent again after an unknown outcome
+	Conflicts int  // write conflicts that LinkedIn answered with so far
+}
+
+// Verify looks, inside the claim, whether the post that lies ready is what was approved: c is the content as it stands
+// in its row at this moment, nil where the post has none. It has to judge by the text itself and not by stored digests.
+type Verify func(post growth.Post, c *growth.Content) error
 
 // ClaimPublication commits, before any connection is opened, that this worker is about to send the post. Only a ready
 // publication can be claimed, only by the worker that owns the job, only when the content is approved in exactly the
 // version that would be sent, and only when no other publication has the same content on the same account.
-// resent says that a person had the post sent again after an unknown outcome.
-func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int64, spacing time.Duration, perDay int) (post growth.Post, resent bool, err error) {
-	err = s.InTx(ctx, func(tx *Tx) error {
+func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int64, spacing time.Duration, perDay int, verify Verify) (Sendable, error) {
+	var send Sendable
+	err := s.InTx(ctx, func(tx *Tx) error {
 		if err := tx.fenced(ctx, job.ID, fence); err != nil {
 			return err
 		}
 		var p struct {
 			publicationRow
-			Resent       bool           `db:"resent"`
-			ApprovedHash sql.NullString `db:"approved_hash"`
-			PresentHash  sql.NullString `db:"present_hash"`
-			Status       sql.NullString `db:"content_status"`
+			Resent    bool   `db:"resent"`
+			Conflicts int    `db:"conflicts"`
+			AuthorURN string `db:"author_urn"`
 		}
 		if err := tx.tx.GetContext(ctx, &p, `
-			SELECT p.id, p.workspace_id, p.job_id, p.content_id, p.account_id, p.state, p.post, p.content_hash, p.urn, p.url,
-				p.error, p.simulated, p.published_at, p.created_at, p.resent, c.approved_hash, c.hash AS present_hash, c.status AS content_status
-			FROM publications p LEFT JOIN contents c ON c.id = p.content_id
-			WHERE p.job_id = $1 FOR UPDATE OF p`, job.ID); err != nil {
+			SELECT `+publicationColumns+`, resent, conflicts, (SELECT a.urn FROM linkedin_accounts a WHERE a.id = account_id) AS author_urn
+			FROM publications WHERE job_id = $1 FOR UPDATE`, job.ID); err != nil {
 			return wrap("claim publication", err)
 		}
 		if p.State != growth.PublicationReady {
 			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the publication is %s", p.State)
 		}
-		approved := p.Status.String == string(growth.ContentApproved) || p.Status.String == string(growth.ContentScheduled)
-		if p.ContentHash != "" && (!approved || p.ApprovedHash.String != p.ContentHash || p.PresentHash.String != p.ContentHash) {
-			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content was changed or is not approved")
+		if err := json.Unmarshal(p.Post, &send.Post); err != nil {
+			return wrap("read post", err)
+		}
+		if send.Post.AuthorURN != p.AuthorURN {
+			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the post's author is not the account's")
+		}
+		if err := tx.approved(ctx, p.publication(), send.Post, verify); err != nil {
+			return err
 		}
 		_, err := tx.tx.ExecContext(ctx, `
 			UPDATE publications SET state = 'publishing', fence = $2, sent_at = now(), updated_at = now() WHERE id = $1`, p.ID, fence)
@@ -108,13 +134,37 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		if err := tx.postingWindow(ctx, p.publication(), spacing, perDay); err != nil {
 			return err // and the claim is rolled back
 		}
-		if err := tx.contentStatus(ctx, p.publication(), growth.ContentPublishing); err != nil {
-			return err
-		}
-		resent = p.Resent
-		return wrap("read post", json.Unmarshal(p.Post, &post))
+		send.Resent, send.Conflicts = p.Resent, p.Conflicts
+		return tx.contentStatus(ctx, p.publication(), growth.ContentPublishing)
 	})
-	return post, resent, err
+	return send, err
+}
+
+// approved reads the content as it stands and locks it: nobody edits it between this look and the claim's commit.
+func (tx *Tx) approved(ctx context.Context, p growth.Publication, post growth.Post, verify Verify) error {
+	if p.ContentID == nil {
+		if p.ContentHash != "" {
+			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content was deleted")
+		}
+		return verify(post, nil)
+	}
+	var r struct {
+		contentRow
+		ApprovedHash sql.NullString `db:"approved_hash"`
+	}
+	if err := tx.tx.GetContext(ctx, &r, `
+		SELECT `+contentColumns+`, approved_hash FROM contents WHERE id = $1 AND workspace_id = $2 FOR UPDATE`, *p.ContentID, p.Workspace); err != nil {
+		return wrap("claim publication", err)
+	}
+	c, err := r.content()
+	if err != nil {
+		return err
+	}
+	ok := c.Status == growth.ContentApproved || c.Status == growth.ContentScheduled
+	if !ok || r.ApprovedHash.String != p.ContentHash || c.Hash != p.ContentHash {
+		return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content was changed or is not approved")
+	}
+	return verify(post, &c)
 }
 
 // postingWindow keeps the account's limits: a pause between two posts and a number of posts in 24 hours. The advisory
@@ -123,23 +173,30 @@ func (tx *Tx) postingWindow(ctx context.Context, p growth.Publication, spacing t
 	if _, err := tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 2))`, string(p.AccountID)); err != nil {
 		return wrap("lock account", err)
 	}
+	// The clock is read behind the lock: the transaction may have waited for another's post, which is then not ahead of it.
+	// The day is open again once the perDay-th newest post has left it. What LinkedIn refused was no post.
 	var w struct {
-		Last  sql.NullTime `db:"last"`
-		First sql.NullTime `db:"first"`
-		N     int          `db:"n"`
-		Now   time.Time    `db:"now"`
+		Last sql.NullTime `db:"last"`
+		Nth  sql.NullTime `db:"nth"`
+		Now  time.Time    `db:"now"`
 	}
 	if err := tx.tx.GetContext(ctx, &w, `
-		SELECT max(sent_at) AS last, min(sent_at) AS first, count(*) AS n, now() AS now FROM publications
-		WHERE account_id = $1 AND id <> $2 AND sent_at > now() - interval '24 hours' AND state <> 'ready'`, p.AccountID, p.ID); err != nil {
+		WITH sent AS (
+			SELECT sent_at FROM publications
+			WHERE account_id = $1 AND id <> $2 AND sent_at > now() - greatest(interval '24 hours', $4 * interval '1 millisecond')
+			  AND state NOT IN ('ready', 'rejected')
+		)
+		SELECT (SELECT max(sent_at) FROM sent) AS last,
+			(SELECT sent_at FROM sent WHERE sent_at > now() - interval '24 hours' ORDER BY sent_at DESC OFFSET $3 - 1 LIMIT 1) AS nth,
+			clock_timestamp() AS now`, p.AccountID, p.ID, perDay, spacing.Milliseconds()); err != nil {
 		return wrap("posting window", err)
 	}
 	var wait time.Duration
 	if w.Last.Valid {
 		wait = spacing - w.Now.Sub(w.Last.Time)
 	}
-	if w.N >= perDay && w.First.Valid {
-		wait = max(wait, 24*time.Hour-w.Now.Sub(w.First.Time))
+	if w.Nth.Valid {
+		wait = max(wait, 24*time.Hour-w.Now.Sub(w.Nth.Time))
 	}
 	if wait <= 0 {
 		return nil
@@ -147,14 +204,24 @@ func (tx *Tx) postingWindow(ctx context.Context, p growth.Publication, spacing t
 	return &growth.Error{Code: growth.Throttled, Op: "store.postingWindow", Message: "the account's posting window is closed", RetryAfter: wait}
 }
 
+// NoteConflict counts a write conflict that LinkedIn answered with.
+func (tx *Tx) NoteConflict(ctx context.Context, job growth.JobID) error {
+	_, err := tx.tx.ExecContext(ctx, `UPDATE publications SET conflicts = conflicts + 1 WHERE job_id = $1`, job)
+	return wrap("note conflict", err)
+}
+
 // SettlePublication commits how the one send ended. Only a publication in flight or an unknown one can be settled.
 func (tx *Tx) SettlePublication(ctx context.Context, job growth.JobID, p growth.Publication) error {
 	var r publicationRow
 	err := tx.tx.GetContext(ctx, &r, `
 		UPDATE publications SET state = $2, urn = $3, url = $4, error = $5, simulated = simulated OR $6, published_at = $7,
-			sent_at = CASE WHEN $2 = 'ready' THEN NULL ELSE sent_at END, updated_at = now()
+			sent_at = CASE WHEN $2 = 'ready' THEN NULL ELSE sent_at END, settled_by = $8, updated_at = now(),
+			comment_state = CASE WHEN $2 = 'published' AND comment <> '' AND $3 <> '' THEN 'ready' ELSE comment_state END,
+			comment_due   = CASE WHEN $2 = 'published' AND comment <> '' AND $3 <> '' THEN now() END,
+			reads = 0, read_due = CASE WHEN $2 IN ('published', 'unknown')
+				AND (SELECT a.urn FROM linkedin_accounts a WHERE a.id = account_id) LIKE 'urn:li:organization:%' THEN now() + interval '10 seconds' END
 		WHERE job_id = $1 AND state IN ('publishing', 'unknown', 'ready')
-		RETURNING `+publicationColumns, job, string(p.State), p.URN, p.URL, p.Error, p.Simulated, p.PublishedAt)
+		RETURNING `+publicationColumns, job, string(p.State), p.URN, p.URL, p.Error, p.Simulated, p.PublishedAt, p.SettledBy)
 	if errors.Is(err, sql.ErrNoRows) {
 		return growth.Errorf(growth.Conflict, "store.SettlePublication", "the publication is settled already")
 	}
@@ -243,7 +310,7 @@ func (sc Scoped) Settle(ctx context.Context, id growth.PublicationID, verdict Se
 		if r.State != growth.PublicationUnknown {
 			return growth.Errorf(growth.Conflict, "store.Settle", "only an unknown publication needs settling; this one is %s", r.State)
 		}
-		return tx.carryOut(ctx, growth.Job{ID: r.JobID, Workspace: sc.ws}, verdict, urn, url)
+		return tx.carryOut(ctx, growth.Job{ID: r.JobID, Workspace: sc.ws}, verdict, finding{urn, url, byPerson})
 	})
 	if err != nil {
 		return growth.Publication{}, err
@@ -251,7 +318,16 @@ func (sc Scoped) Settle(ctx context.Context, id growth.PublicationID, verdict Se
 	return sc.Publication(ctx, id)
 }
 
-func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, urn, url string) error {
+// Who can find out how an unknown publication ended.
+const (
+	byPerson   = "person"
+	byReadBack = "read_back"
+)
+
+// finding is what was found out about an unknown publication.
+type finding struct{ urn, url, by string }
+
+func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, f finding) error {
 	var (
 		p growth.Publication
 		o Outcome
@@ -259,10 +335,17 @@ func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, 
 	switch verdict {
 	case SettlePublished:
 		now := time.Now().UTC()
-		p = growth.Publication{State: growth.PublicationPublished, URN: urn, URL: url, PublishedAt: &now}
-		result, err := json.Marshal(map[string]any{"urn": urn, "url": url, "published_at": now, "settled_by": "person"})
+		p = growth.Publication{State: growth.PublicationPublished, URN: f.urn, URL: f.url, PublishedAt: &now, SettledBy: f.by}
+		result, err := json.Marshal(map[string]any{"urn": f.urn, "url": f.url, "published_at": now, "settled_by": f.by})
 		if err != nil {
 			return wrap("settle", err)
+		}
+		data, err := json.Marshal(map[string]any{"job_id": job.ID, "urn": f.urn, "url": f.url})
+		if err != nil {
+			return wrap("settle", err)
+		}
+		if err := tx.AddEvent(ctx, job.Workspace, job.ID, NewEvent{Type: "post.published", Data: data}); err != nil {
+			return err
 		}
 		o = Outcome{State: growth.JobSucceeded, Result: result}
 	case SettleSendAgain:
@@ -272,7 +355,7 @@ func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, 
 		p = growth.Publication{State: growth.PublicationReady}
 		o = Outcome{State: growth.JobQueued, RunAt: time.Now().Add(-time.Second), Redeliver: true}
 	case SettleDrop:
-		p = growth.Publication{State: growth.PublicationRejected, Error: "dropped by a person"}
+		p = growth.Publication{State: growth.PublicationRejected, Error: "dropped by a person", SettledBy: f.by}
 		o = Outcome{State: growth.JobFailed, Err: &growth.JobError{Code: growth.Canceled, Message: "dropped by a person"}}
 	default:
 		return growth.InvalidField("store.Settle", "verdict", "use published, send_again or drop")

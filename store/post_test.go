@@ -19,6 +19,9 @@ const (
 	manyADay  = 1000
 )
 
+// asItIs is for tests that are not about what was approved.
+func asItIs(growth.Post, *growth.Content) error { return nil }
+
 func (b *bed) account() growth.Account {
 	b.tb.Helper()
 	a, err := b.sc.PutAccount(b.ctx, growth.Account{URN: "urn:li:person:" + growth.NewID(), Name: "A. Member"},
@@ -57,8 +60,8 @@ func (b *bed) prepare(a growth.Account, text string, c *growth.Content, allowRep
 
 func (b *bed) claimPost(p posting) (growth.Post, error) {
 	b.tb.Helper()
-	post, _, err := b.s.ClaimPublication(b.ctx, p.c.Job, p.c.Fence, noSpacing, manyADay)
-	return post, err
+	send, err := b.s.ClaimPublication(b.ctx, p.c.Job, p.c.Fence, noSpacing, manyADay, asItIs)
+	return send.Post, err
 }
 
 // publishing is a publication in flight.
@@ -127,7 +130,7 @@ func TestOneOfTwentyClaimsAPublication(t *testing.T) {
 	b := newBed(t)
 	p := b.prepare(b.account(), "Bonjour", nil, false)
 	_, yes := atOnce(t, 20, func(ctx context.Context) (growth.JobID, bool, error) {
-		_, _, err := b.s.ClaimPublication(ctx, p.c.Job, p.c.Fence, noSpacing, manyADay)
+		_, err := b.s.ClaimPublication(ctx, p.c.Job, p.c.Fence, noSpacing, manyADay, asItIs)
 		if growth.CodeOf(err) == growth.Conflict {
 			return "", false, nil
 		}
@@ -148,7 +151,7 @@ func TestTwentyJobsWithOnePostMakeOne(t *testing.T) {
 	}
 	_, yes := atOnce(t, 20, func(ctx context.Context) (growth.JobID, bool, error) {
 		p := <-ready
-		_, _, err := b.s.ClaimPublication(ctx, p.c.Job, p.c.Fence, noSpacing, manyADay)
+		_, err := b.s.ClaimPublication(ctx, p.c.Job, p.c.Fence, noSpacing, manyADay, asItIs)
 		if growth.CodeOf(err) == growth.Conflict {
 			return "", false, nil
 		}
@@ -267,7 +270,7 @@ func TestPostingWindow(t *testing.T) {
 				b.exec(`UPDATE publications SET state = 'published', sent_at = now() - $2 * interval '1 second' WHERE id = $1`, p.p.ID, ago.Seconds())
 			}
 			p := b.prepare(a, "Bonjour", nil, false)
-			_, _, err := b.s.ClaimPublication(b.ctx, p.c.Job, p.c.Fence, tc.spacing, tc.perDay)
+			_, err := b.s.ClaimPublication(b.ctx, p.c.Job, p.c.Fence, tc.spacing, tc.perDay, asItIs)
 			if tc.max == 0 {
 				b.must(err)
 				return
@@ -293,7 +296,7 @@ func TestPostingWindowHoldsAmongConcurrentClaims(t *testing.T) {
 	}
 	_, yes := atOnce(t, 10, func(ctx context.Context) (growth.JobID, bool, error) {
 		p := <-ready
-		_, _, err := b.s.ClaimPublication(ctx, p.c.Job, p.c.Fence, time.Hour, manyADay)
+		_, err := b.s.ClaimPublication(ctx, p.c.Job, p.c.Fence, time.Hour, manyADay, asItIs)
 		if growth.CodeOf(err) == growth.Throttled {
 			return "", false, nil
 		}
@@ -313,7 +316,7 @@ func TestSettleByAPerson(t *testing.T) {
 		content growth.ContentStatus
 		events  []string
 	}{
-		{store.SettlePublished, growth.PublicationPublished, growth.JobSucceeded, growth.ContentPublished, []string{"post.unknown", "job.succeeded"}},
+		{store.SettlePublished, growth.PublicationPublished, growth.JobSucceeded, growth.ContentPublished, []string{"post.unknown", "post.published", "job.succeeded"}},
 		{store.SettleSendAgain, growth.PublicationReady, growth.JobQueued, growth.ContentApproved, []string{"post.unknown"}},
 		{store.SettleDrop, growth.PublicationRejected, growth.JobFailed, growth.ContentFailed, []string{"post.unknown", "job.failed"}},
 	} {
@@ -371,9 +374,9 @@ func TestSendAgainIsClaimedOnceMore(t *testing.T) {
 				t.Fatalf("handed over %+v; want the job", got)
 			}
 			c := b.claim(p.c.Job.ID)
-			_, resent, err := b.s.ClaimPublication(b.ctx, c.Job, c.Fence, noSpacing, manyADay)
-			if err != nil || !resent {
-				t.Errorf("resent = %v, %v", resent, err)
+			send, err := b.s.ClaimPublication(b.ctx, c.Job, c.Fence, noSpacing, manyADay, asItIs)
+			if err != nil || !send.Resent {
+				t.Errorf("resent = %v, %v", send.Resent, err)
 			}
 		})
 	}

@@ -34,6 +34,7 @@ type Store struct {
 	finishes   group[ending, growth.JobState]
 	onCalls    atomic.Pointer[func([]growth.Call)]
 	pasts      chan struct{} // as many as there may be at once
+	maxMedia   int64         // bytes of pictures of one workspace; 0: MaxMediaBytes
 }
 
 // Options tune the pools; the zero value means the stated defaults.

@@ -128,7 +128,7 @@ func (s *Store) Redispatch(ctx context.Context, lost []Dispatched) (int64, error
 }
 
 // Purge deletes what is past its retention: finished jobs with their steps, spent idempotency keys, old events,
-// notices, feedback, and imports with what it took to undo them.
+// notices, feedback, pictures that no post waits for, and imports with what it took to undo them.
 func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, error) {
 	var total int64
 	for _, q := range []string{
@@ -152,7 +152,11 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 		`DELETE FROM imports WHERE created_at < now() - $1 * interval '1 second'
 			AND NOT EXISTS (SELECT 1 FROM import_leads l WHERE l.import_id = imports.id)`,
 		`DELETE FROM linkedin_connects WHERE created_at < now() - least($1, 86400) * interval '1 second'`, // they live for minutes
-		`DELETE FROM content_batches WHERE finished_at < now() - $1 * interval '1 second'`, // a topic may come again then
+		`DELETE FROM content_batches WHERE finished_at < now() - $1 * interval '1 second'`,                // a topic may come again then
+		`DELETE FROM linkedin_calls WHERE day < now() - least($1, 604800) * interval '1 second'`,          // a day is enough to count by
+		`DELETE FROM media WHERE id IN (SELECT id FROM media m WHERE used_at < now() - $1 * interval '1 second' AND NOT EXISTS (
+			SELECT 1 FROM jobs j WHERE j.workspace_id = m.workspace_id AND j.type = 'linkedin-publish'
+				AND j.state NOT IN ('succeeded', 'failed', 'canceled') AND strpos(j.input::text, m.id::text) > 0) LIMIT 500)`,
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())

@@ -218,7 +218,7 @@ func TestWorkerThatDiesWhileItSendsLeavesAnUnknownOutcome(t *testing.T) {
 	_, err = p.s.PreparePublication(t.Context(), growth.Publication{Workspace: p.ws.ID, JobID: id, AccountID: p.account.ID},
 		growth.Post{AuthorURN: p.account.URN, Text: "Bonjour"}, "hash", false)
 	p.must(err)
-	_, _, err = p.s.ClaimPublication(t.Context(), c.Job, c.Fence, 0, 10)
+	_, err = p.s.ClaimPublication(t.Context(), c.Job, c.Fence, 0, 10, func(growth.Post, *growth.Content) error { return nil })
 	p.must(err)
 	p.exec(`UPDATE jobs SET lease_until = now() - interval '1 second'`)
 	p.runs()
@@ -239,7 +239,7 @@ func TestSecondDeliveryOfAPostInFlightSendsNothing(t *testing.T) {
 	_, err = p.s.PreparePublication(t.Context(), growth.Publication{Workspace: p.ws.ID, JobID: id, AccountID: p.account.ID},
 		growth.Post{AuthorURN: p.account.URN, Text: "Bonjour"}, "hash", false)
 	p.must(err)
-	_, _, err = p.s.ClaimPublication(t.Context(), c.Job, c.Fence, 0, 10)
+	_, err = p.s.ClaimPublication(t.Context(), c.Job, c.Fence, 0, 10, func(growth.Post, *growth.Content) error { return nil })
 	p.must(err)
 	p.exec(`UPDATE jobs SET state = 'queued', lease_until = NULL, dispatched_at = NULL`)
 	p.runs()
@@ -398,6 +398,8 @@ func TestPostingWindowIsKept(t *testing.T) {
 
 // slow is a LinkedIn that answers when it is told to.
 type slow struct {
+	*linkedin.Client
+
 	began   chan struct{}
 	release chan struct{}
 }
@@ -424,7 +426,7 @@ func TestStopAndCancelLetASendFinish(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := slow{make(chan struct{}), make(chan struct{})}
+			s := slow{linkedin.New(linkedin.Settings{}), make(chan struct{}), make(chan struct{})}
 			p := newPress(t, func(w *tasks.PublishWorker) { w.LinkedIn = s }).runs()
 			id := p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{})
 			arrives(t, "the post is being sent", s.began)

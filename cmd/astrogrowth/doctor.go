@@ -115,6 +115,7 @@ func diagnose(ctx context.Context, s surroundings, f *apiFlags) []finding {
 	out = append(out, d.ports(ctx)...)
 	out = append(out, d.api(ctx, s, f)...)
 	out = append(out, d.providers()...)
+	out = append(out, d.linkedInVersion(time.Now()))
 	return append(out, d.routes(ctx, s, f)...)
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/config"
 	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/devstack"
+	"github.com/zakibelm/astrogrowth/internal/linkedin"
 	"github.com/zakibelm/astrogrowth/router"
 	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
@@ -239,6 +240,20 @@ func (d doctor) providers() []finding {
 		out = append(out, doubtful(p.name, "not configured; its candidates are skipped", "set "+p.variable))
 	}
 	return out
+}
+
+// linkedInVersion says how long LinkedIn will take the version that is asked for.
+func (d doctor) linkedInVersion(now time.Time) finding {
+	version := d.cfg.LinkedInVersion
+	at, _ := linkedin.Sunset(version)
+	text := linkedin.VersionWarning(version, now)
+	switch {
+	case text == "":
+		return found("linkedin version", fmt.Sprintf("%s works until about %s", version, at.Format(time.DateOnly)))
+	case !now.Before(at):
+		return failing("linkedin version", text, "set LINKEDIN_VERSION to a newer one")
+	}
+	return doubtful("linkedin version", text, "set LINKEDIN_VERSION to a newer one before then")
 }
 
 // routes says what each route's candidates mean now: as the API knows, else as the providers' lists say.

@@ -42,7 +42,7 @@ func run(ctx context.Context) error {
 		Store: b.Store, Queue: tasks.NewQueue(b.Store, relay), Router: chain.Router, Cache: chain.Cache, Bus: bus, Feed: feed, Log: b.Log,
 		Budgets:      chain.Budget.Changed,
 		ResetBreaker: func(ctx context.Context, name string) error { return chain.Router.Breakers().Reset(ctx, b.Redis, name) },
-		Currency:     b.Config.Currency, Rate: b.Rate(), Seal: b.Keyring.Seal, LinkedIn: b.LinkedIn(), RequireKeys: b.Config.KeysRequired(),
+		Currency:     b.Config.Currency, Rate: b.Rate(), Seal: b.Keyring.Seal, LinkedIn: b.LinkedIn(), Unpublish: b.Unpublish, Fetch: b.PictureClient(), RequireKeys: b.Config.KeysRequired(),
 		AllowHosts: callbackHosts(b), CORSOrigins: b.Config.CORSOrigins, PublicURL: b.Config.AppURL, EmbedModel: b.EmbedModel(), Simulated: b.Config.SimulatorWanted(), Version: wiring.Version(), Report: b.Report,
 		Accounts: b.Accounts(relay.Wake), ConnectURL: b.Config.LinkedInRedirectURI,
 	})

@@ -51,6 +51,8 @@ func run(ctx context.Context) error {
 	accounts := b.Accounts(relay.Wake)
 	wg.Go(func() { accounts.Run(beside) })
 	wg.Go(func() { b.Watcher().Run(beside) })
+	wg.Go(func() { b.Aftercare(relay.Wake).Run(beside) })
+	wg.Go(func() { b.WatchLinkedInVersion(beside) })
 	// Which models are served is known before the first job asks; a provider that does not answer is not waited for long.
 	chain.Warm(ctx, 5*time.Second)
 	err = work(ctx, b, chain, relay, accounts)
@@ -116,14 +118,10 @@ func groups(concurrency int) []tasks.Group {
 
 func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wiring.Chain, queue *tasks.Queue, accounts *tasks.Accounts) {
 	cfg := b.Config
-	spacing, perDay := cfg.LinkedInMinInterval.Duration(), cfg.LinkedInMaxPosts
 	tasks.AddWorker(r, tasks.QualifyWorker{Store: b.Store, Chain: chain.Router})
 	tasks.AddWorker(r, tasks.AgreementWorker{Store: b.Store, Chain: chain.Router})
 	tasks.AddWorker(r, tasks.ContentWorker{Store: b.Store, Chain: chain.Router})
-	tasks.AddWorker(r, tasks.PublishWorker{
-		Store: b.Store, LinkedIn: b.LinkedIn(), Open: b.Keyring.Open, Spacing: spacing, PerDay: perDay, Simulated: cfg.SimulatorWanted(),
-		Accounts: accounts,
-	})
+	tasks.AddWorker(r, b.PublishWorker(accounts))
 	tasks.AddWorker(r, tasks.MaintenanceWorker{
 		Store: b.Store, Queue: queue, Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour, Accounts: accounts,
 	})

@@ -180,8 +180,8 @@ func (a *api) check(ctx context.Context, it item) error {
 	if err := tasks.CheckCallbackURL(it.options.CallbackURL, a.AllowHosts); err != nil {
 		return err
 	}
-	if p, ok := it.args.(tasks.PublishArgs); ok && p.Text != "" && !who(ctx).May(auth.ScopeApprove) {
-		return growth.Errorf(growth.Forbidden, "api.check", "posting a text that nobody approved needs a key with the scope \"approve\"")
+	if p, ok := it.args.(tasks.PublishArgs); ok && p.Unapproved() && !who(ctx).May(auth.ScopeApprove) {
+		return growth.Errorf(growth.Forbidden, "api.check", "posting what nobody approved (a text, article, image, mention, comment or repetition) needs a key with the scope \"approve\"")
 	}
 	if c, ok := it.args.(tasks.ContentArgs); ok {
 		if err := c.CheckCampaign(it.options.CampaignID); err != nil {

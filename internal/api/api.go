@@ -46,8 +46,10 @@ type Config struct {
 	Rate         func(context.Context) (decimal.Decimal, error) // units of Currency for one US dollar
 	Seal         func(plain []byte, owner string) string
 	LinkedIn     Member
-	Accounts     *tasks.Accounts // connects LinkedIn accounts; nil: by their tokens only
-	ConnectURL   string          // where LinkedIn sends browsers back to
+	Accounts     *tasks.Accounts                                                                                 // connects LinkedIn accounts; nil: by their tokens only
+	ConnectURL   string                                                                                          // where LinkedIn sends browsers back to
+	Unpublish    func(ctx context.Context, sc store.Scoped, id growth.PublicationID) (growth.Publication, error) // takes a post off LinkedIn
+	Fetch        *http.Client                                                                                    // of pictures; see tasks.FetchClient
 	RequireKeys  bool
 	AllowHosts   []string      // hosts of callbacks that may be private
 	CORSOrigins  []string      // pages of these origins may call; empty: none
@@ -90,6 +92,7 @@ func New(cfg Config) http.Handler {
 	a.calendar(h)
 	a.outlook(h)
 	a.accounts(h, mux)
+	a.media(h)
 	a.queues(h)
 	a.schedules(h)
 	a.admin(h)

@@ -77,6 +77,11 @@ func newFace(t *testing.T, change func(*api.Config)) *face {
 		Seal:         func(b []byte, owner string) string { return owner + string(b) },
 		LinkedIn:     linkedin.New(linkedin.Settings{APIURL: sim.URL + "/linkedin"}), PublicURL: "http://localhost:3000", Version: "test",
 	}
+	cfg.Fetch = tasks.FetchClient(nil)
+	cfg.Unpublish = func(ctx context.Context, sc store.Scoped, id growth.PublicationID) (growth.Publication, error) {
+		open := func(envelope, owner string) ([]byte, error) { return []byte(strings.TrimPrefix(envelope, owner)), nil }
+		return tasks.Unpublish(ctx, sc, linkedin.New(linkedin.Settings{APIURL: sim.URL + "/linkedin"}), open, id)
+	}
 	if change != nil {
 		change(&cfg)
 	}

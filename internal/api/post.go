@@ -14,6 +14,9 @@ import (
 func (a *api) publications(h huma.API) {
 	register(h, op(http.MethodGet, "/v1/publications", "publications", "List publications, newest first", auth.ScopeRead, 200), a.listPublications)
 	register(h, op(http.MethodGet, "/v1/publications/{id}", "publications", "Read a publication", auth.ScopeRead, 200), a.getPublication)
+	del := op(http.MethodDelete, "/v1/publications/{id}", "publications", "Take a published post off LinkedIn", auth.ScopeApprove, 200)
+	del.Description = "The publication stays, as `deleted`. Asking again is harmless. LinkedIn refuses the same text for a day or two after that."
+	register(h, del, a.deletePublication)
 	settle := op(http.MethodPost, "/v1/publications/{id}/settle", "publications", "Say how an unknown publication ended", auth.ScopeApprove, 200)
 	settle.Description = "After a time-out nobody but a person can know whether the post is on LinkedIn. `published`: it is there (give its urn). `send_again`: it is not, send it. `drop`: it is not, and shall not be."
 	register(h, settle, a.settlePublication)
@@ -21,7 +24,7 @@ func (a *api) publications(h huma.API) {
 
 type listPublicationsInput struct {
 	PageParams
-	State string `query:"state" enum:"ready,publishing,published,rejected,unknown"`
+	State string `query:"state" enum:"ready,publishing,published,rejected,unknown,deleted"`
 }
 
 func (a *api) listPublications(ctx context.Context, in *listPublicationsInput) (*struct{ Body List[growth.Publication] }, error) {
@@ -35,6 +38,11 @@ func (a *api) listPublications(ctx context.Context, in *listPublicationsInput) (
 
 func (a *api) getPublication(ctx context.Context, in *IDInput) (*struct{ Body growth.Publication }, error) {
 	p, err := a.Store.In(who(ctx).Workspace).Publication(ctx, growth.PublicationID(in.ID))
+	return &struct{ Body growth.Publication }{p}, err
+}
+
+func (a *api) deletePublication(ctx context.Context, in *IDInput) (*struct{ Body growth.Publication }, error) {
+	p, err := a.Unpublish(ctx, a.Store.In(who(ctx).Workspace), growth.PublicationID(in.ID))
 	return &struct{ Body growth.Publication }{p}, err
 }
 

@@ -81,6 +81,7 @@ func (c *Config) checkNumbers(k *checker) {
 	for name, port := range c.ports() {
 		between(name, int64(port), 1, 65535)
 	}
+	between("LINKEDIN_MAX_CALLS_PER_DAY", int64(c.LinkedInMaxCalls), 1, 1_000_000)
 	between("LINKEDIN_MAX_POSTS_PER_DAY", int64(c.LinkedInMaxPosts), 1, 100_000)
 	between("CIRCUIT_BREAKER_FAILURE_THRESHOLD", int64(c.BreakerThreshold), 1, 1000)
 	between("API_MAX_REQUESTS_PER_HOUR", int64(c.APIRequestsPerHour), 1, 100_000_000)
@@ -111,6 +112,7 @@ func (c *Config) checkWords(k *checker) {
 	k.require(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL")
 	_, err := time.Parse("200601", c.LinkedInVersion)
 	k.require(err == nil && c.LinkedInVersion > "2000", "LINKEDIN_VERSION")
+	k.require(c.LinkedInPostAPI == "posts" || c.LinkedInPostAPI == "ugc", "LINKEDIN_POST_API")
 	unit, err := currency.ParseISO(c.Currency)
 	k.require(err == nil && unit.String() == c.Currency, "CURRENCY")
 	_, err = netip.ParseAddr(c.BindAddr)

@@ -53,6 +53,8 @@ type Config struct {
 	LinkedInOAuthURL     string `env:"LINKEDIN_OAUTH_URL" envDefault:"https://www.linkedin.com/oauth/v2" accept:"an http or https address"`
 	LinkedInPKCE         bool   `env:"LINKEDIN_PKCE" envDefault:"false" accept:"true or false"`
 	LinkedInVersion      string `env:"LINKEDIN_VERSION" envDefault:"202608" accept:"year and month as YYYYMM"`
+	LinkedInPostAPI      string `env:"LINKEDIN_POST_API" envDefault:"posts" accept:"posts, or ugc for an app that has only UGC Posts"`
+	LinkedInMaxCalls     int    `env:"LINKEDIN_MAX_CALLS_PER_DAY" envDefault:"150" accept:"a whole number from 1 to 1000000"`
 	LinkedInMaxPosts     int    `env:"LINKEDIN_MAX_POSTS_PER_DAY" envDefault:"100" accept:"a whole number from 1 to 100000"`
 	LinkedInMinInterval  Millis `env:"LINKEDIN_MIN_POST_INTERVAL_MS" envDefault:"900000" accept:"whole milliseconds, 0 to 604800000"`
 

@@ -45,6 +45,8 @@ func TestEachBadValueIsNamed(t *testing.T) {
 		"PRICES_FILE":                       {"does-not-exist.json", "."},
 		"LINKEDIN_VERSION":                  {"2026", "202613", "latest", "000001"},
 		"LINKEDIN_MAX_POSTS_PER_DAY":        {"0", "many"},
+		"LINKEDIN_MAX_CALLS_PER_DAY":        {"0", "many"},
+		"LINKEDIN_POST_API":                 {"shares", "UGC"},
 		"LINKEDIN_MIN_POST_INTERVAL_MS":     {"-5", "99999999999999"},
 		"CIRCUIT_BREAKER_FAILURE_THRESHOLD": {"0"},
 		"CIRCUIT_BREAKER_TIMEOUT":           {"0", "60s"},

@@ -14,6 +14,7 @@ import (
 
 var publicationStates = []growth.PublicationState{
 	growth.PublicationReady, growth.PublicationPublishing, growth.PublicationPublished, growth.PublicationRejected, growth.PublicationUnknown,
+	growth.PublicationDeleted,
 }
 
 // publicationsPage is the list of publications.

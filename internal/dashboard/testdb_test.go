@@ -132,7 +132,7 @@ func (d seed) publication(text string, state growth.PublicationState) growth.Pub
 	if !ok {
 		d.t.Fatal("publish job cannot be claimed")
 	}
-	_, _, err = d.s.ClaimPublication(ctx, c.Job, c.Fence, 0, 100)
+	_, err = d.s.ClaimPublication(ctx, c.Job, c.Fence, 0, 100, func(growth.Post, *growth.Content) error { return nil })
 	d.must(err)
 	now := time.Now().UTC()
 	end := growth.Publication{State: state, Simulated: true}

@@ -236,6 +236,7 @@ var words = map[string][2]string{
 	"publication.published":  {"published", "publiée"},
 	"publication.rejected":   {"rejected", "refusée"},
 	"publication.unknown":    {"outcome unknown", "issue inconnue"},
+	"publication.deleted":    {"deleted", "supprimée"},
 
 	// Values of the machine.
 	"type.lead-agreement":         {"Agreement of models", "Accord des modèles"},
@@ -259,6 +260,7 @@ var words = map[string][2]string{
 	"wait.approval":               {"waits for approval", "attend une approbation"},
 	"wait.reconnect":              {"account must be reconnected", "compte à reconnecter"},
 	"wait.posting_window":         {"posting window closed", "hors de la plage de publication"},
+	"wait.api_version":            {"LinkedIn retired the API version", "LinkedIn a retiré la version de l'API"},
 	"wait.outcome_unknown":        {"outcome unknown: a person decides", "issue inconnue : une personne décide"},
 	"decision.answered":           {"answered", "a répondu"},
 	"decision.failed":             {"failed", "a échoué"},

@@ -18,9 +18,8 @@ import (
 )
 
 const (
-	publicAPI      = "https://api.linkedin.com"
-	publicSite     = "https://www.linkedin.com"
-	defaultVersion = "202608"
+	publicAPI  = "https://api.linkedin.com"
+	publicSite = "https://www.linkedin.com"
 
 	// simulatorHeader marks every answer of the simulator.
 	simulatorHeader = "X-Astrogrowth-Simulator"
@@ -32,8 +31,12 @@ const (
 // Settings are what an installation chooses. The zero value of each field is a default.
 type Settings struct {
 	APIURL  string       // empty: https://api.linkedin.com
-	Version string       // YYYYMM of the header LinkedIn-Version; empty: 202608
+	Version string       // YYYYMM of the header LinkedIn-Version; empty: DefaultVersion
 	HTTP    *http.Client // nil: a client that opens a fresh connection for each request
+
+	// Spend is asked before each call that LinkedIn counts against a member's day, and told the author's URN; an error
+	// means that the call is not made. nil: nobody counts.
+	Spend func(ctx context.Context, author string) error
 }
 
 // Client speaks to LinkedIn's API. It is safe for concurrent use.
@@ -41,6 +44,7 @@ type Client struct {
 	base    string
 	version string
 	http    *http.Client
+	spend   func(ctx context.Context, author string) error
 	now     func() time.Time
 }
 
@@ -52,7 +56,7 @@ func New(s Settings) *Client {
 	}
 	version := s.Version
 	if version == "" {
-		version = defaultVersion
+		version = DefaultVersion
 	}
 	c := http.Client{}
 	if s.HTTP != nil {
@@ -63,8 +67,15 @@ func New(s Settings) *Client {
 	}
 	// A redirect would carry the post and the token to an address nobody configured, and send it twice.
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{base: base, version: version, http: &c, now: time.Now}
+	spend := s.Spend
+	if spend == nil {
+		spend = func(context.Context, string) error { return nil }
+	}
+	return &Client{base: base, version: version, http: &c, spend: spend, now: time.Now}
 }
+
+// Version is the one that the client asks for.
+func (c *Client) Version() string { return c.version }
 
 // newTransport opens a connection per request. Posts are minutes apart, so an idle connection would mostly be a dead
 // one, and a request that meets a dead connection can no longer be proven unsent. HTTP/1.1, because one request on one
@@ -119,6 +130,20 @@ func (c *Client) request(ctx context.Context, method, path, token string) (*http
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "astrogrowth")
+	return req, nil
+}
+
+// versioned is a request under /rest.
+func (c *Client) versioned(ctx context.Context, method, path, token string) (*http.Request, error) {
+	req, err := c.request(ctx, method, path, token)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Restli-Protocol-Version", "2.0.0")
+	if strings.HasPrefix(path, "/rest/") {
+		req.Header.Set("Linkedin-Version", c.version)
+	}
 	return req, nil
 }
 

@@ -39,17 +39,21 @@ func (c *Client) Userinfo(ctx context.Context, token string) (Member, error) {
 		return Member{}, unreachable(ctx, opUserinfo, err)
 	}
 	if a.status != http.StatusOK {
-		return Member{}, c.userinfoFault(a)
+		return Member{}, c.fault(opUserinfo, a)
 	}
-	return readMember(a)
+	m, err := readMember(a)
+	if err == nil {
+		_ = c.spend(ctx, m.URN()) // whose call it was is known only now: it is counted and cannot be refused any more
+	}
+	return m, err
 }
 
-func (c *Client) userinfoFault(a answer) error {
-	if e := classify(a, parseComplaint(a.body), c.now()); e != nil {
-		e.Op = opUserinfo
+// fault is the error of an answer that is no success to a call that makes no post.
+func (c *Client) fault(op string, a answer) error {
+	if e := c.classify(op, a); e != nil {
 		return e
 	}
-	return growth.Errorf(growth.Unavailable, opUserinfo, "LinkedIn answered %d", a.status)
+	return growth.Errorf(growth.Unavailable, op, "LinkedIn answered %d", a.status)
 }
 
 func readMember(a answer) (Member, error) {

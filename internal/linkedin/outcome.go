@@ -68,11 +68,24 @@ func notSent(err *growth.Error) error {
 	return &PublishError{Verdict: NotCreated, NotSent: true, Err: err}
 }
 
-func unknown(message string, cause error) error {
+func unknown(s sending, message string, cause error) error {
 	return &PublishError{Verdict: Unknown, Err: &growth.Error{
-		Code: growth.Uncertain, Op: opPublish, Message: message + ": the post may have been made", Err: cause,
+		Code: growth.Uncertain, Op: s.op, Message: message + ": " + s.what + " may have been made", Err: cause,
 	}}
 }
+
+// ConflictError is the cause of an Unavailable: two writes met, and LinkedIn turned this one down.
+type ConflictError struct{}
+
+// Error says so.
+func (*ConflictError) Error() string { return "write conflict" }
+
+// VersionError is the cause of an Unavailable: LinkedIn has retired the version that this client asks for. It meets
+// every call alike.
+type VersionError struct{ Version string }
+
+// Error names the version.
+func (e *VersionError) Error() string { return "version " + e.Version + " is not active" }
 
 // complaint is the body of a failure. Each member is optional.
 type complaint struct {
@@ -112,18 +125,34 @@ var (
 
 // refusal classifies an answer that is no success. Only answers that are given before a post can exist are proof;
 // everything that is not listed is not.
-func (c *Client) refusal(a answer) error {
-	said := parseComplaint(a.body)
-	if e := classify(a, said, c.now()); e != nil {
+func (c *Client) refusal(s sending, a answer) error {
+	if e := c.classify(s.op, a); e != nil {
 		return &PublishError{Verdict: NotCreated, Err: e}
 	}
-	return unknown(fmt.Sprintf("LinkedIn answered %d", a.status), nil)
+	return unknown(s, fmt.Sprintf("LinkedIn answered %d", a.status), nil)
 }
 
 // classify names a definite refusal, nil when the answer is none.
+func (c *Client) classify(op string, a answer) *growth.Error {
+	said := parseComplaint(a.body)
+	e := classify(a, said, c.now())
+	if e == nil {
+		return nil
+	}
+	e.Op = op
+	if retired(a, said) {
+		e.Err = &VersionError{c.version}
+	}
+	return e
+}
+
+func retired(a answer, said complaint) bool {
+	return a.status == http.StatusUpgradeRequired || said.Code == "NONEXISTENT_VERSION" || said.Code == "VERSION_MISSING" ||
+		inactiveVersion.MatchString(said.Message)
+}
+
 func classify(a answer, said complaint, now time.Time) *growth.Error {
-	if a.status == http.StatusUpgradeRequired || said.Code == "NONEXISTENT_VERSION" || said.Code == "VERSION_MISSING" ||
-		inactiveVersion.MatchString(said.Message) {
+	if retired(a, said) {
 		// It stops every call at once and is mended by configuration; the jobs are as good as before.
 		return refuse(growth.Unavailable, "LinkedIn has retired this version of its API: set LINKEDIN_VERSION to a newer one", said)
 	}
@@ -136,7 +165,14 @@ func classify(a answer, said complaint, now time.Time) *growth.Error {
 		e := refuse(growth.Throttled, "LinkedIn's limit for calls is reached", said)
 		e.RetryAfter = quotaWait(a.header, said, now)
 		return e
+	case http.StatusConflict:
+		return conflict(said)
 	case http.StatusUnprocessableEntity, http.StatusBadRequest:
+		if said.Code == "MEDIA_ASSET_WAITING_UPLOAD" {
+			e := refuse(growth.Unavailable, "LinkedIn is not done with the image yet", said)
+			e.RetryAfter = imagePause
+			return e
+		}
 		if said.duplicate() {
 			e := refuse(growth.Conflict, "LinkedIn has a post with the same content", said)
 			e.Err = &DuplicateError{URN: postURN.FindString(said.Message)}
@@ -154,6 +190,19 @@ func classify(a answer, said complaint, now time.Time) *growth.Error {
 	}
 	return nil
 }
+
+// conflict believes LinkedIn's own word for two writes that met, and nothing else of that status. Whoever tries again
+// does so once: see ConflictError.
+func conflict(said complaint) *growth.Error {
+	if said.Code != "CONFLICT" {
+		return nil
+	}
+	e := refuse(growth.Unavailable, "LinkedIn turned the write down because of another one", said)
+	e.RetryAfter, e.Err = time.Second, &ConflictError{}
+	return e
+}
+
+const imagePause = 10 * time.Second // until an image that was uploaded may be posted
 
 func tokenWords(said complaint) string {
 	switch {

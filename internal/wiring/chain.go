@@ -106,7 +106,9 @@ func (b *Base) EmbedModel() string {
 
 // LinkedIn makes the client of LinkedIn, or of the simulator.
 func (b *Base) LinkedIn() *linkedin.Client {
-	s := linkedin.Settings{APIURL: b.Config.LinkedInAPIURL, Version: b.Config.LinkedInVersion}
+	s := linkedin.Settings{APIURL: b.Config.LinkedInAPIURL, Version: b.Config.LinkedInVersion, Spend: func(ctx context.Context, author string) error {
+		return b.Store.SpendLinkedInCall(ctx, author, b.Config.LinkedInMaxCalls)
+	}}
 	if b.Config.SimulatorWanted() {
 		s.APIURL = b.Config.SimulatorURL + "/linkedin"
 	}
