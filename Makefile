@@ -11,7 +11,7 @@ BENCHTIME ?= 1s
 BROWSER = $$(grep -rlE '^//go:build .*\bbrowser\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: run test check race e2e compat n8n-test chain chaos recount browser fuzz bench lint fmt build vuln hooks help
+.PHONY: run test check race e2e compat n8n-test chain chaos publish-chaos recount browser fuzz bench lint fmt build vuln hooks help
 
 run: build ## build and start everything on this machine (ARGS= for `up`)
 	@exec bin/astrogrowth up $(ARGS)
@@ -59,6 +59,9 @@ chaos: ## take everything apart under 10,000 jobs, three seeds (CHAOS_JOBS, CHAO
 recount: ## compare analytics with a recount of the ledger after mixed calls (RECOUNT_CALLS)
 	@.ci/need postgres redis
 	RECOUNT_CALLS=$${RECOUNT_CALLS:-20000} $(GO) test -count=1 -v -timeout 1h -run RecountOfTheLedger ./internal/api
+publish-chaos: ## kill workers at every point of a send under 2,000 publish jobs (PUBLISH_JOBS, PUBLISH_SEED)
+	@.ci/need postgres redis
+	PUBLISH_JOBS=$${PUBLISH_JOBS:-2000} $(GO) test -count=1 -v -timeout 1h -tags e2e -run TestNoPostIsMadeTwice ./test/chaos
 
 browser: ## run the tests that look at the pages with Chromium
 	@dirs="$(BROWSER)"; [ -n "$$dirs" ] || { echo "browser: no package has such tests"; exit 0; }; \
@@ -84,4 +87,4 @@ hooks: ## check format and vet before each commit
 	git config core.hooksPath .githooks
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
