@@ -93,7 +93,8 @@ func TestCacheKeyCoversTheWholeRequest(t *testing.T) {
 		"Messages": func(r *router.Request) { r.Messages[0].Content += "!" }, "Sampling": func(r *router.Request) { r.Sampling.TopP = &seven },
 		"Schema": func(r *router.Request) { r.Schema = []byte(`{}`) }, "SchemaName": func(r *router.Request) { r.SchemaName = "x" },
 		"Privacy": func(r *router.Request) { r.Privacy = growth.PrivacyZeroRetention }, "Scope": func(r *router.Request) { r.Scope = "x" },
-		"Force": func(r *router.Request) { r.Force = &growth.Call{Provider: "a"} },
+		"Force":  func(r *router.Request) { r.Force = &growth.Call{Provider: "a"} },
+		"Except": func(r *router.Request) { r.Except = "another/model" },
 	}
 	for f := range reflect.TypeFor[router.Request]().Fields() {
 		change := changes[f.Name]

@@ -165,6 +165,9 @@ type Disconnected struct {
 }
 
 func (a *api) disconnectAccount(ctx context.Context, in *IDInput) (*struct{ Body Disconnected }, error) {
+	if _, _, err := a.Store.In(who(ctx).Workspace).Account(ctx, growth.AccountID(in.ID)); err != nil {
+		return nil, err
+	}
 	if a.Accounts == nil {
 		return nil, growth.Errorf(growth.Conflict, "api.disconnect", "this server connects accounts by their tokens only")
 	}

@@ -209,7 +209,7 @@ func TestOutlookPricesWhatLiesAhead(t *testing.T) {
 		}
 	}
 	f.schedule(`{"name":"hourly","cron":"0 * * * *","zone":"UTC","job":{"type":"content-generation","topic":"b"}}`)
-	read := func() (o api.Outlook, l api.OutlookLine) {
+	read := func() (o api.WorkAhead, l api.WorkLine) {
 		if a := f.call(http.MethodGet, "/v1/outlook?to="+time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339), ""); a.status != http.StatusOK || json.Unmarshal(a.body, &o) != nil || len(o.Data) != 1 {
 			t.Fatalf("outlook: %d %s", a.status, a.body)
 		}

@@ -28,8 +28,8 @@ func (a *api) outlook(h huma.API) {
 	register(h, o, a.getOutlook)
 }
 
-// OutlookLine is the work of one type.
-type OutlookLine struct {
+// WorkLine is the work of one type.
+type WorkLine struct {
 	Type      growth.JobType `json:"type"`
 	Due       int            `json:"due" doc:"Jobs that exist and come due"`
 	Scheduled int            `json:"scheduled" doc:"Jobs that schedules will make"`
@@ -39,12 +39,12 @@ type OutlookLine struct {
 	Cost      growth.Money   `json:"cost"`
 }
 
-// Outlook is the work of a span, and its cost.
-type Outlook struct {
-	From time.Time     `json:"from"`
-	To   time.Time     `json:"to"`
-	Data []OutlookLine `json:"data"`
-	Cost growth.Money  `json:"cost" doc:"Of everything; null when a part is unknown"`
+// WorkAhead is the work of a span, and its cost.
+type WorkAhead struct {
+	From time.Time    `json:"from"`
+	To   time.Time    `json:"to"`
+	Data []WorkLine   `json:"data"`
+	Cost growth.Money `json:"cost" doc:"Of everything; null when a part is unknown"`
 }
 
 type outlookInput struct {
@@ -52,7 +52,7 @@ type outlookInput struct {
 	To   time.Time `query:"to" doc:"Default: 14 days after from; at most 100"`
 }
 
-func (a *api) getOutlook(ctx context.Context, in *outlookInput) (*struct{ Body Outlook }, error) {
+func (a *api) getOutlook(ctx context.Context, in *outlookInput) (*struct{ Body WorkAhead }, error) {
 	from, to, err := calendarInput{From: in.From, To: in.To}.span()
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (a *api) getOutlook(ctx context.Context, in *outlookInput) (*struct{ Body O
 	if err != nil {
 		rate = decimal.Decimal{}
 	}
-	out := Outlook{From: from, To: to, Data: []OutlookLine{}}
+	out := WorkAhead{From: from, To: to, Data: []WorkLine{}}
 	sum := growth.USD(decimal.Zero, growth.CostPriced)
 	for _, l := range lines {
 		cost := l.price(units[l.Type])
@@ -79,11 +79,11 @@ func (a *api) getOutlook(ctx context.Context, in *outlookInput) (*struct{ Body O
 		out.Data = append(out.Data, *l)
 	}
 	out.Cost = a.money(sum, rate)
-	return &struct{ Body Outlook }{out}, nil
+	return &struct{ Body WorkAhead }{out}, nil
 }
 
 // price puts the average in and returns the cost of the line in US dollars.
-func (l *OutlookLine) price(u store.UnitCost) growth.Money {
+func (l *WorkLine) price(u store.UnitCost) growth.Money {
 	l.RestsOn, l.Unknown = u.Jobs-u.Unknown, u.Unknown
 	switch {
 	case u.USD != nil:
@@ -98,15 +98,15 @@ func (l *OutlookLine) price(u store.UnitCost) growth.Money {
 }
 
 // linesAhead counts what lies ahead, by type.
-func linesAhead(ctx context.Context, sc store.Scoped, from, to time.Time) ([]*OutlookLine, error) {
+func linesAhead(ctx context.Context, sc store.Scoped, from, to time.Time) ([]*WorkLine, error) {
 	due, err := sc.DueJobs(ctx, from, to)
 	if err != nil {
 		return nil, err
 	}
-	byType := map[growth.JobType]*OutlookLine{}
-	line := func(t growth.JobType) *OutlookLine {
+	byType := map[growth.JobType]*WorkLine{}
+	line := func(t growth.JobType) *WorkLine {
 		if byType[t] == nil {
-			byType[t] = &OutlookLine{Type: t}
+			byType[t] = &WorkLine{Type: t}
 		}
 		return byType[t]
 	}
@@ -125,11 +125,11 @@ func linesAhead(ctx context.Context, sc store.Scoped, from, to time.Time) ([]*Ou
 			line(s.Type).Scheduled += n
 		}
 	}
-	out := make([]*OutlookLine, 0, len(byType))
+	out := make([]*WorkLine, 0, len(byType))
 	for _, l := range byType {
 		out = append(out, l)
 	}
-	slices.SortFunc(out, func(a, b *OutlookLine) int { return strings.Compare(string(a.Type), string(b.Type)) })
+	slices.SortFunc(out, func(a, b *WorkLine) int { return strings.Compare(string(a.Type), string(b.Type)) })
 	return out, nil
 }
 
