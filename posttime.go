@@ -25,7 +25,7 @@ const (
 // PostTime is when a post is to go out: what the clock shows, where, and which instant that is. The instant follows from
 // the other two, and is worked out anew when the rules of the zone change.
 type PostTime struct {
-	JobID      JobID       `json:"job_id"`
+	JobID      JobID       `json:"job_id,omitempty"`
 	Workspace  WorkspaceID `json:"-"`
 	AccountID  AccountID   `json:"account_id,omitempty"`
 	Source     PostSource  `json:"source" enum:"instant,wall,slot"`
