@@ -1,5 +1,5 @@
-// Package compat holds the product to what its callers' own clients expect: the official OpenAI clients, against the
-// built programs. It is a module of its own, so that those clients are no part of the product's modules.
+// Package compat holds the product to what its callers' own clients expect: the official OpenAI clients and genuine tRPC
+// clients, against the built programs. It is a module of its own, so that those clients are no part of the product's modules.
 package compat
 
 import (
