@@ -204,7 +204,7 @@ func (tx *Tx) resumePosts(ctx context.Context, ws growth.WorkspaceID, id growth.
 		UPDATE jobs SET state = 'queued', run_at = now(), epoch = epoch + 1, dispatched_at = NULL, updated_at = now()
 		WHERE workspace_id = $1 AND type = 'linkedin-publish' AND state = 'waiting' AND waiting_reason = 'reconnect'
 		  AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id AND p.account_id <> $2)
-		  AND coalesce(nullif(input->>'account_id', ''), $2::text) = $2::text`, ws, string(id))
+		  AND coalesce(nullif(lower(input->>'account_id'), ''), $2::text) = $2::text`, ws, string(id))
 	return wrap("resume jobs", err)
 }
 

@@ -66,7 +66,7 @@ func (sc Scoped) PostsAtStake(ctx context.Context, id growth.AccountID, from tim
 		FROM jobs j LEFT JOIN publications p ON p.job_id = j.id
 		WHERE j.workspace_id = $1 AND j.type = 'linkedin-publish' AND j.state IN ('scheduled', 'queued', 'retrying', 'waiting')
 		  AND coalesce(p.state, 'ready') = 'ready' AND j.run_at >= $3
-		  AND coalesce(p.account_id::text, nullif(j.input->>'account_id', ''), (
+		  AND coalesce(p.account_id::text, nullif(lower(j.input->>'account_id'), ''), (
 			SELECT min(a.id::text) FROM linkedin_accounts a WHERE a.workspace_id = $1 HAVING count(*) = 1)) = $2
 		ORDER BY j.run_at, j.id LIMIT $4`, sc.ws, string(id), from, limit); err != nil {
 		return nil, 0, wrap("posts at stake", err)

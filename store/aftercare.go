@@ -55,7 +55,7 @@ type DueRead struct {
 	State     growth.PublicationState
 	URN       string
 	Post      growth.Post
-	CreatedAt time.Time // of the publication: a post that is older is not its
+	CreatedAt time.Time // when it was first sent, as far as is known: a post that is older is not its
 }
 
 // maxReads is how often a publication is looked for: with the growing pauses, over three days.
@@ -70,14 +70,14 @@ func (s *Store) ClaimReads(ctx context.Context, limit int) ([]DueRead, error) {
 		State     growth.PublicationState `db:"state"`
 		URN       string                  `db:"urn"`
 		Post      []byte                  `db:"post"`
-		CreatedAt time.Time               `db:"created_at"`
+		CreatedAt time.Time               `db:"since"`
 	}
 	if err := s.db.SelectContext(ctx, &rows, `
 		UPDATE publications SET reads = reads + 1, read_due = CASE WHEN reads + 1 < $2
 			THEN now() + least(interval '30 seconds' * power(2, reads), interval '6 hours') END
 		WHERE id IN (SELECT id FROM publications WHERE read_due <= now() AND state IN ('published', 'unknown')
 			ORDER BY read_due LIMIT $1 FOR UPDATE SKIP LOCKED)
-		RETURNING id, workspace_id, account_id, state, urn, post, created_at`, limit, maxReads); err != nil {
+		RETURNING id, workspace_id, account_id, state, urn, post, CASE WHEN resent OR sent_at IS NULL THEN created_at ELSE sent_at END AS since`, limit, maxReads); err != nil {
 		return nil, wrap("claim reads", err)
 	}
 	out := make([]DueRead, 0, len(rows))
@@ -99,14 +99,24 @@ func (sc Scoped) EndReads(ctx context.Context, id growth.PublicationID, verified
 	return wrap("end reads", err)
 }
 
-// FoundOnLinkedIn settles an unknown publication whose post was read back. A post that another publication of the
-// account has already is not this one: found is false, and nothing changes.
+// FoundOnLinkedIn settles an unknown publication whose post was read back. A post that another publication of the same
+// author has already, or may have, is not surely this one: found is false, and nothing changes.
 func (sc Scoped) FoundOnLinkedIn(ctx context.Context, id growth.PublicationID, urn, url string) (found bool, err error) {
+	return sc.found(ctx, id, urn, url, byReadBack)
+}
+
+// AnsweredByLinkedIn settles a publication that was taken for unknown before its worker could commit LinkedIn's answer.
+func (sc Scoped) AnsweredByLinkedIn(ctx context.Context, id growth.PublicationID, urn, url string) (found bool, err error) {
+	return sc.found(ctx, id, urn, url, byWorker)
+}
+
+func (sc Scoped) found(ctx context.Context, id growth.PublicationID, urn, url, by string) (found bool, err error) {
 	err = sc.s.InTx(ctx, func(tx *Tx) error {
 		var r publicationRow
 		err := tx.tx.GetContext(ctx, &r, `
 			SELECT `+publicationColumns+` FROM publications p WHERE id = $1 AND workspace_id = $2 AND state = 'unknown'
-				AND NOT EXISTS (SELECT 1 FROM publications o WHERE o.account_id = p.account_id AND o.urn = $3 AND o.id <> p.id) FOR UPDATE`, id, sc.ws, urn)
+				AND NOT EXISTS (SELECT 1 FROM publications o WHERE o.id <> p.id AND o.post->>'author' = p.post->>'author' AND (
+					o.urn = $3 OR NOT $4 AND o.state IN ('publishing', 'unknown') AND o.post->>'text' = p.post->>'text')) FOR UPDATE`, id, sc.ws, urn, by == byWorker)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -114,10 +124,10 @@ func (sc Scoped) FoundOnLinkedIn(ctx context.Context, id growth.PublicationID, u
 			return wrap("found", err)
 		}
 		found = true
-		if err := tx.carryOut(ctx, growth.Job{ID: r.JobID, Workspace: sc.ws}, SettlePublished, finding{urn, url, byReadBack}); err != nil {
+		if err := tx.carryOut(ctx, growth.Job{ID: r.JobID, Workspace: sc.ws}, SettlePublished, finding{urn, url, by}); err != nil {
 			return err
 		}
-		_, err = tx.tx.ExecContext(ctx, `UPDATE publications SET verified_at = now(), read_due = NULL WHERE id = $1`, id)
+		_, err = tx.tx.ExecContext(ctx, `UPDATE publications SET verified_at = CASE WHEN $2 THEN now() END, read_due = CASE WHEN $2 THEN NULL ELSE read_due END WHERE id = $1`, id, by == byReadBack)
 		return wrap("found", err)
 	})
 	return found, err

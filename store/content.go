@@ -163,7 +163,7 @@ func (tx *Tx) resumePublishing(ctx context.Context, ws growth.WorkspaceID, id gr
 	_, err := tx.tx.ExecContext(ctx, `
 		UPDATE jobs SET state = 'queued', run_at = now(), epoch = epoch + 1, dispatched_at = NULL, updated_at = now()
 		WHERE workspace_id = $1 AND type = 'linkedin-publish' AND state = 'waiting' AND waiting_reason = 'approval'
-		  AND input->>'content_id' = $2`, ws, string(id))
+		  AND nullif(input->>'content_id', '')::uuid = $2`, ws, string(id))
 	return wrap("resume publishing", err)
 }
 

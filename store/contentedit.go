@@ -46,7 +46,7 @@ func (sc Scoped) edit(ctx context.Context, c growth.Content, by string, from *in
 				audit = CASE WHEN hash <> $6 AND audit = 'open' THEN 'overturned' ELSE audit END,
 				updated_at = now(), status = CASE WHEN hash = $6 THEN status ELSE 'in_review' END
 			WHERE id = $1 AND workspace_id = $2 AND version = $14 AND version < $15
-			  AND status IN ('draft', 'in_review', 'approved', 'rejected', 'scheduled')
+			  AND status IN ('draft', 'in_review', 'approved', 'rejected', 'scheduled', 'failed')
 			RETURNING version`, c.ID, sc.ws, c.Title, c.Body, pq.Array(c.Hashtags), c.Hash, c.Score, checks,
 			c.AccountID, pq.Array(notNil(c.Media)), c.ImagePrompt, parts, c.Sketch, c.Version, maxVersions)
 		if errors.Is(err, sql.ErrNoRows) {

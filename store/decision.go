@@ -42,18 +42,24 @@ func (sc Scoped) DecideContent(ctx context.Context, id growth.ContentID, v Verdi
 	query, event := `
 		UPDATE contents SET status = 'rejected', approved_hash = NULL, approved_by = NULL, reject_reason = $4, updated_at = now(),
 			audit = CASE WHEN audit = 'open' THEN 'overturned' ELSE audit END
-		WHERE id = $1 AND workspace_id = $2 AND ($3 = '' OR hash = $3) AND status IN ('draft', 'in_review', 'approved', 'rejected', 'scheduled')`,
+		WHERE id = $1 AND workspace_id = $2 AND ($3 = '' OR hash = $3) AND status IN ('draft', 'in_review', 'approved', 'rejected', 'scheduled', 'failed')`,
 		"content.rejected"
 	word := v.Reason
 	if v.Approve {
 		query, event = `
 		UPDATE contents SET status = 'approved', approved_hash = hash, approved_by = $4, reject_reason = NULL, updated_at = now(),
 			audit = CASE WHEN audit = 'open' THEN 'kept' ELSE audit END
-		WHERE id = $1 AND workspace_id = $2 AND ($3 = '' OR hash = $3) AND status IN ('draft', 'in_review', 'rejected', 'approved')`,
+		WHERE id = $1 AND workspace_id = $2 AND ($3 = '' OR hash = $3) AND status IN ('draft', 'in_review', 'rejected', 'approved', 'scheduled', 'failed')`,
 			"content.approved"
 		word = v.By
 	}
 	err = sc.s.InTx(ctx, func(tx *Tx) error {
+		// Jobs before contents, as everywhere: a cancel of a waiting job takes them in this order too.
+		if _, err := tx.tx.ExecContext(ctx, `
+			SELECT id FROM jobs WHERE workspace_id = $1 AND type = 'linkedin-publish' AND state = 'waiting' AND waiting_reason = 'approval'
+			  AND nullif(input->>'content_id', '')::uuid = $2 ORDER BY id FOR UPDATE`, sc.ws, id); err != nil {
+			return wrap("decide", err)
+		}
 		res, err := tx.tx.ExecContext(ctx, query, id, sc.ws, v.Hash, word)
 		if err != nil {
 			return wrap("decide", err)

@@ -202,6 +202,12 @@ func (tx *Tx) eraseLeads(ctx context.Context, ws growth.WorkspaceID, ids []strin
 		SELECT id FROM jobs WHERE workspace_id = $1 AND lead_id = ANY($2::uuid[]) ORDER BY id FOR UPDATE`, ws, leads); err != nil {
 		return c, 0, wrap("erase lead", err)
 	}
+	// A post that is being claimed holds its job: what the statements below see of it comes after that claim.
+	if _, err := tx.tx.ExecContext(ctx, `
+		SELECT j.id FROM jobs j JOIN publications p ON p.job_id = j.id JOIN contents c ON c.id = p.content_id
+		WHERE c.workspace_id = $1 AND c.lead_id = ANY($2::uuid[]) AND j.workspace_id = $1 ORDER BY j.id FOR UPDATE OF j`, ws, leads); err != nil {
+		return c, 0, wrap("erase lead", err)
+	}
 	for _, q := range []struct {
 		n    *int
 		sql  string

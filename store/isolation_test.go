@@ -368,6 +368,12 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"EventsAfter": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.EventsAfter(o.ctx, growth.EventCursor{}, o.job, 10))
 	},
+	"PostedElsewhere": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.PostedElsewhere(o.ctx, o.pub.ID, "urn:li:share:1"))
+	},
+	"AnsweredByLinkedIn": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.AnsweredByLinkedIn(o.ctx, o.pub.ID, "urn:li:share:1", "u"))
+	},
 	"LatestQualification": func(sc store.Scoped, o owned) (any, bool) {
 		_, ok, err := sc.LatestQualification(o.ctx, o.lead.Lead.ID, "f1")
 		return nothing(ok, err)
@@ -472,14 +478,14 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		return absent(err)
 	},
 	"MissPost": func(sc store.Scoped, o owned) (any, bool) {
-		_, err := sc.MissPost(o.ctx, o.planned, o.account.ID, func(growth.PostingPlan, time.Time) (growth.PostTime, bool, error) {
+		_, err := sc.MissPost(o.ctx, o.planned, 0, o.account.ID, func(growth.PostingPlan, time.Time) (growth.PostTime, bool, error) {
 			return somewhen(o.account.ID), true, nil
 		}, func(growth.PostTime) store.NewEvent { return store.NewEvent{Type: "x", Data: []byte("{}")} })
 		return err, true
 	},
 	"JudgePost": func(sc store.Scoped, o owned) (any, bool) {
-		err := sc.JudgePost(o.ctx, o.planned, o.account.ID, growth.PostHeld)
-		return err, err == nil
+		err := sc.JudgePost(o.ctx, o.planned, 0, o.account.ID, growth.PostHeld)
+		return err, err != nil
 	},
 	"ReleaseLate": func(sc store.Scoped, o owned) (any, bool) {
 		wait, err := sc.ReleaseLate(o.ctx, o.planned, o.account.ID, 1)

@@ -434,26 +434,50 @@ func (tx *Tx) canceled(ctx context.Context, ws growth.WorkspaceID, id growth.Job
 	return tx.callBack(ctx, ws, id)
 }
 
-// RetryJob gives a failed or canceled job a new run of attempts.
+// RetryJob gives a failed or canceled job a new run of attempts. A post that LinkedIn refused may be sent again, since
+// somebody asks for it; one that a person dropped, or that may exist, is not.
 func (sc Scoped) RetryJob(ctx context.Context, id growth.JobID) error {
-	res, err := sc.s.db.ExecContext(ctx, `
-		UPDATE jobs SET state = 'queued', attempts = 0, epoch = epoch + 1, dispatched_at = NULL, run_at = now(),
-			cancel_requested = false, error_code = NULL, error_message = NULL, finished_at = NULL, updated_at = now()
-		WHERE id = $1 AND workspace_id = $2 AND state IN ('failed', 'canceled')
-		  AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id AND p.state IN ('publishing', 'unknown', 'published'))`,
-		id, sc.ws)
-	if violates(err, "jobs_unique") {
-		return growth.Errorf(growth.Conflict, "store.RetryJob", "another unfinished job does the same work")
-	}
-	if err != nil {
-		return wrap("retry job", err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 1 {
-		return wrap("retry job", err)
+	retried := false
+	err := sc.s.InTx(ctx, func(tx *Tx) error {
+		res, err := tx.tx.ExecContext(ctx, `
+			UPDATE jobs SET state = 'queued', attempts = 0, epoch = epoch + 1, dispatched_at = NULL, run_at = now(),
+				cancel_requested = false, error_code = NULL, error_message = NULL, finished_at = NULL, updated_at = now()
+			WHERE id = $1 AND workspace_id = $2 AND state IN ('failed', 'canceled')
+			  AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id
+				AND (p.state NOT IN ('ready', 'rejected') OR p.state = 'rejected' AND p.settled_by = 'person'))`,
+			id, sc.ws)
+		if violates(err, "jobs_unique") {
+			return growth.Errorf(growth.Conflict, "store.RetryJob", "another unfinished job does the same work")
+		}
+		if err != nil {
+			return wrap("retry job", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return wrap("retry job", err)
+		}
+		retried = true
+		return tx.readyAgain(ctx, sc.ws, id)
+	})
+	if err != nil || retried {
+		return err
 	}
 	j, err := sc.Job(ctx, id)
 	if err != nil {
 		return err
 	}
 	return growth.Errorf(growth.Conflict, "store.RetryJob", "only a failed or canceled job whose post was certainly not made can be tried again; this one is %s", j.State)
+}
+
+// readyAgain makes the refused post of a job, and the content that it was to be, what they were before the refusal.
+func (tx *Tx) readyAgain(ctx context.Context, ws growth.WorkspaceID, id growth.JobID) error {
+	if _, err := tx.tx.ExecContext(ctx, `
+		UPDATE publications SET state = 'ready', error = '', conflicts = 0, sent_at = NULL, updated_at = now()
+		WHERE job_id = $1 AND workspace_id = $2 AND state = 'rejected'`, id, ws); err != nil {
+		return wrap("retry job", err)
+	}
+	_, err := tx.tx.ExecContext(ctx, `
+		UPDATE contents SET status = 'approved', updated_at = now()
+		WHERE workspace_id = $2 AND status = 'failed' AND approved_hash = hash AND id = (
+			SELECT content_id FROM publications WHERE job_id = $1 AND workspace_id = $2)`, id, ws)
+	return wrap("retry job", err)
 }

@@ -111,12 +111,14 @@ func (sc Scoped) DeleteMedia(ctx context.Context, id growth.MediaID) error {
 	res, err := sc.s.db.ExecContext(ctx, `
 		DELETE FROM media m WHERE id = $1 AND workspace_id = $2 AND NOT EXISTS (
 			SELECT 1 FROM jobs j WHERE j.workspace_id = m.workspace_id AND j.type = 'linkedin-publish'
-				AND j.state NOT IN ('succeeded', 'failed', 'canceled') AND strpos(j.input::text, m.id::text) > 0)`, id, sc.ws)
+				AND j.state NOT IN ('succeeded', 'failed', 'canceled') AND strpos(lower(j.input::text), m.id::text) > 0)
+				AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.workspace_id = m.workspace_id AND m.id::text = ANY (c.media)
+					AND c.status NOT IN ('published', 'rejected'))`, id, sc.ws)
 	if err != nil {
 		return wrap("delete media", err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return growth.Errorf(growth.Conflict, "store.DeleteMedia", "a post that was not made yet needs the picture: cancel its job first")
+		return growth.Errorf(growth.Conflict, "store.DeleteMedia", "a text or a post that was not made yet needs the picture: take it out there first")
 	}
 	return nil
 }

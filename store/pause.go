@@ -117,7 +117,7 @@ func (sc Scoped) RetryAll(ctx context.Context, f JobFilter, limit int) (int64, e
 		UPDATE jobs SET state = 'queued', attempts = 0, epoch = epoch + 1, dispatched_at = NULL, run_at = now(),
 			cancel_requested = false, error_code = NULL, error_message = NULL, finished_at = NULL, updated_at = now()
 		WHERE id = ANY($1::uuid[]) AND workspace_id = $2 AND state = 'failed'
-		  AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id AND p.state IN ('publishing', 'unknown', 'published'))
+		  AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.job_id = jobs.id AND p.state <> 'ready')
 		  AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.workspace_id = jobs.workspace_id AND o.type = jobs.type
 			AND o.unique_key = jobs.unique_key AND o.id <> jobs.id AND o.state NOT IN ('succeeded', 'failed', 'canceled'))`,
 		pq.Array(ids), sc.ws)

@@ -100,6 +100,9 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		if err := tx.fenced(ctx, job.ID, fence); err != nil {
 			return err
 		}
+		if err := tx.wanted(ctx, job.ID); err != nil {
+			return err
+		}
 		var p struct {
 			publicationRow
 			Resent    bool   `db:"resent"`
@@ -138,6 +141,18 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		return tx.contentStatus(ctx, p.publication(), growth.ContentPublishing)
 	})
 	return send, err
+}
+
+// wanted refuses a claim after somebody has canceled the job: from the answer to the cancel on, no post goes out.
+func (tx *Tx) wanted(ctx context.Context, job growth.JobID) error {
+	var canceled bool
+	if err := tx.tx.GetContext(ctx, &canceled, `SELECT cancel_requested FROM jobs WHERE id = $1`, job); err != nil {
+		return wrap("claim publication", err)
+	}
+	if canceled {
+		return growth.Errorf(growth.Canceled, "store.ClaimPublication", "the job was canceled")
+	}
+	return nil
 }
 
 // approved reads the content as it stands and locks it: nobody edits it between this look and the claim's commit.
@@ -246,7 +261,7 @@ func (tx *Tx) contentStatus(ctx context.Context, p growth.Publication, status gr
 
 // publicationLost settles what a dead worker left in flight: nobody can know whether the post was made.
 func (tx *Tx) publicationLost(ctx context.Context, job growth.Job) error {
-	const why = "the worker died while the post was being sent; look on LinkedIn whether it is there"
+	const why = senderLost
 	if err := tx.SettlePublication(ctx, job.ID, growth.Publication{State: growth.PublicationUnknown, Error: why}); err != nil {
 		return err
 	}
@@ -310,6 +325,9 @@ func (sc Scoped) Settle(ctx context.Context, id growth.PublicationID, verdict Se
 		if r.State != growth.PublicationUnknown {
 			return growth.Errorf(growth.Conflict, "store.Settle", "only an unknown publication needs settling; this one is %s", r.State)
 		}
+		if err := tx.mayBeSentAgain(ctx, r, verdict); err != nil {
+			return err
+		}
 		return tx.carryOut(ctx, growth.Job{ID: r.JobID, Workspace: sc.ws}, verdict, finding{urn, url, byPerson})
 	})
 	if err != nil {
@@ -318,10 +336,40 @@ func (sc Scoped) Settle(ctx context.Context, id growth.PublicationID, verdict Se
 	return sc.Publication(ctx, id)
 }
 
+// onItsWay is how long after its claim a request may still reach LinkedIn although its worker counts as dead: longer than
+// a request may take, and than a worker that stood still takes to notice.
+const onItsWay = time.Minute
+
+// mayBeSentAgain refuses a second request while the first may still be on its way: its worker was taken for dead, and may
+// only have been cut off from the database.
+func (tx *Tx) mayBeSentAgain(ctx context.Context, r publicationRow, verdict Settlement) error {
+	if verdict != SettleSendAgain || r.Error != senderLost {
+		return nil
+	}
+	var left float64
+	if err := tx.tx.GetContext(ctx, &left, `
+		SELECT coalesce(extract(epoch FROM sent_at + $2 * interval '1 second' - clock_timestamp()), 0)::float8 FROM publications WHERE id = $1`,
+		r.ID, onItsWay.Seconds()); err != nil {
+		return wrap("settle", err)
+	}
+	if left <= 0 {
+		return nil
+	}
+	wait := time.Duration(left*float64(time.Second)) + time.Second
+	return &growth.Error{
+		Code: growth.Conflict, Op: "store.Settle", RetryAfter: wait,
+		Message: "the first request may still be on its way to LinkedIn: look there, and say so again in " + wait.Round(time.Second).String(),
+	}
+}
+
+// senderLost is the error of a publication whose worker was taken for dead while it sent the post.
+const senderLost = "the worker died while the post was being sent; look on LinkedIn whether it is there"
+
 // Who can find out how an unknown publication ended.
 const (
 	byPerson   = "person"
 	byReadBack = "read_back"
+	byWorker   = "worker" // whose answer came after it had been taken for dead
 )
 
 // finding is what was found out about an unknown publication.
@@ -373,4 +421,13 @@ func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, 
 		return err
 	}
 	return tx.callBack(ctx, job.Workspace, job.ID)
+}
+
+// PostedElsewhere says whether another publication of the same author has a post: that one is not this one's.
+func (sc Scoped) PostedElsewhere(ctx context.Context, id growth.PublicationID, urn string) (bool, error) {
+	var taken bool
+	err := sc.s.db.GetContext(ctx, &taken, `
+		SELECT EXISTS (SELECT 1 FROM publications o JOIN publications p ON p.id = $1 AND p.workspace_id = $2
+			WHERE o.id <> p.id AND o.urn = $3 AND o.post->>'author' = p.post->>'author')`, id, sc.ws, urn)
+	return taken, wrap("posted elsewhere", err)
 }

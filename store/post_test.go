@@ -331,6 +331,7 @@ func TestSettleByAPerson(t *testing.T) {
 			wantCode(t, err, growth.Conflict) // still in flight
 			b.expire(p.c.Job.ID)
 			b.sweep()
+			b.exec(`UPDATE publications SET sent_at = now() - interval '2 minutes'`) // the request cannot be on its way any more
 			got, err := b.sc.Settle(b.ctx, p.p.ID, tc.verdict, "urn:li:share:7", "https://x")
 			b.must(err)
 			if got.State != tc.state || (got.URN == "urn:li:share:7") != (tc.verdict == store.SettlePublished) {
@@ -368,6 +369,7 @@ func TestSendAgainIsClaimedOnceMore(t *testing.T) {
 			prepare(b, p.c.Job.ID)
 			b.expire(p.c.Job.ID)
 			b.sweep()
+			b.exec(`UPDATE publications SET sent_at = now() - interval '2 minutes'`) // the request cannot be on its way any more
 			_, err = b.sc.Settle(b.ctx, p.p.ID, store.SettleSendAgain, "", "")
 			b.must(err)
 			if got := b.handOver(10); len(got) != 1 {

@@ -196,7 +196,7 @@ func (tx *Tx) contentPlanned(ctx context.Context, ws growth.WorkspaceID, id grow
 		UPDATE contents c SET updated_at = now(), status = CASE WHEN EXISTS (
 			SELECT 1 FROM post_times t JOIN jobs j ON j.id = t.job_id
 			WHERE t.workspace_id = $1 AND t.at > now() AND j.state NOT IN ('succeeded', 'failed', 'canceled')
-			  AND j.input->>'content_id' = c.id::text) THEN 'scheduled' ELSE 'approved' END
+			  AND nullif(j.input->>'content_id', '')::uuid = c.id) THEN 'scheduled' ELSE 'approved' END
 		WHERE c.workspace_id = $1 AND c.status IN ('approved', 'scheduled')
 		  AND c.id = coalesce(nullif($2, '')::uuid, (SELECT nullif(input->>'content_id', '')::uuid FROM jobs
 			WHERE id = nullif($3, '')::uuid AND workspace_id = $1 AND type = 'linkedin-publish'))`, ws, string(id), string(job))
@@ -215,8 +215,11 @@ func (sc Scoped) PostTime(ctx context.Context, id growth.JobID) (t growth.PostTi
 
 // JudgePost keeps what was decided when the time of a post came, with the events that tell of it. The first decision
 // stands until somebody moves the post: waiting for the posting window later on does not make a post late.
-func (sc Scoped) JudgePost(ctx context.Context, id growth.JobID, account growth.AccountID, v growth.PostVerdict, events ...NewEvent) error {
+func (sc Scoped) JudgePost(ctx context.Context, id growth.JobID, fence int64, account growth.AccountID, v growth.PostVerdict, events ...NewEvent) error {
 	return sc.s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.fenced(ctx, id, fence); err != nil {
+			return err
+		}
 		_, err := tx.tx.ExecContext(ctx, `
 			UPDATE post_times SET verdict = $3, judged_at = now(), account_id = $4
 			WHERE job_id = $1 AND workspace_id = $2 AND verdict = ''`, id, sc.ws, string(v), account)
@@ -234,9 +237,12 @@ func (sc Scoped) JudgePost(ctx context.Context, id growth.JobID, account growth.
 
 // MissPost gives the post of a job that runs the next free slot, with the event that tells of it. The job itself is the
 // caller's to put off.
-func (sc Scoped) MissPost(ctx context.Context, id growth.JobID, account growth.AccountID, next NextSlot, tell func(growth.PostTime) NewEvent) (growth.PostTime, error) {
+func (sc Scoped) MissPost(ctx context.Context, id growth.JobID, fence int64, account growth.AccountID, next NextSlot, tell func(growth.PostTime) NewEvent) (growth.PostTime, error) {
 	one := []NewJob{{ID: id, Post: &PostWish{Time: growth.PostTime{AccountID: account}, Slot: next}}}
 	err := sc.s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.fenced(ctx, id, fence); err != nil {
+			return err
+		}
 		if err := tx.takeSlots(ctx, sc.ws, one); err != nil {
 			return err
 		}
@@ -357,8 +363,10 @@ func (s *Store) ClockTimes(ctx context.Context, after growth.JobID, limit int) (
 // Reclock moves a planned post to the instant that its clock time means by the rules of today.
 func (sc Scoped) Reclock(ctx context.Context, t growth.PostTime) error {
 	_, err := sc.s.db.ExecContext(ctx, `
-		WITH moved AS (
-			UPDATE post_times SET at = $3, clock_change = $4 WHERE job_id = $1 AND workspace_id = $2 AND at > now() RETURNING job_id)
+		WITH held AS (
+			SELECT id FROM jobs WHERE id = $1 AND workspace_id = $2 AND state = 'scheduled' FOR UPDATE
+		), moved AS (
+			UPDATE post_times SET at = $3, clock_change = $4 WHERE job_id IN (SELECT id FROM held) AND workspace_id = $2 AND at > now() RETURNING job_id)
 		UPDATE jobs SET run_at = $3, dispatched_at = NULL, epoch = epoch + 1, updated_at = now()
 		WHERE id IN (SELECT job_id FROM moved) AND workspace_id = $2 AND state = 'scheduled'`, t.JobID, sc.ws, t.At, t.Change)
 	return wrap("reclock", err)

@@ -156,7 +156,9 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 		`DELETE FROM linkedin_calls WHERE day < now() - least($1, 604800) * interval '1 second'`,          // a day is enough to count by
 		`DELETE FROM media WHERE id IN (SELECT id FROM media m WHERE used_at < now() - $1 * interval '1 second' AND NOT EXISTS (
 			SELECT 1 FROM jobs j WHERE j.workspace_id = m.workspace_id AND j.type = 'linkedin-publish'
-				AND j.state NOT IN ('succeeded', 'failed', 'canceled') AND strpos(j.input::text, m.id::text) > 0) LIMIT 500)`,
+				AND j.state NOT IN ('succeeded', 'failed', 'canceled') AND strpos(lower(j.input::text), m.id::text) > 0)
+				AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.workspace_id = m.workspace_id AND m.id::text = ANY (c.media)
+					AND c.status NOT IN ('published', 'rejected')) LIMIT 500)`,
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())

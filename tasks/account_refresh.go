@@ -65,13 +65,33 @@ func (a *Accounts) refresh(ctx context.Context, d store.DueGrant) (refreshing, e
 	if err != nil {
 		return a.refreshFault(ctx, r, err)
 	}
-	saved, err := a.Store.SaveRefresh(context.WithoutCancel(ctx), r, a.refreshed(r, got))
+	saved, err := a.saveRefresh(context.WithoutCancel(ctx), r, a.refreshed(r, got))
 	if err != nil || !saved {
 		return refreshBusy, err
 	}
 	a.Log.Info().Str("account_id", string(r.Accounts[0].ID)).Msg("linkedin token refreshed")
 	a.wake()
 	return refreshDone, nil
+}
+
+// saveRefresh tries for most of the lease: LinkedIn may have made the earlier refresh token worthless, and a database that
+// is away for a moment must not lose the new one.
+func (a *Accounts) saveRefresh(ctx context.Context, r store.Refreshing, got store.Refreshed) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, refreshLease/2)
+	defer cancel()
+	for pause := 100 * time.Millisecond; ; pause *= 2 {
+		saved, err := a.Store.SaveRefresh(ctx, r, got)
+		if err == nil || growth.CodeOf(err) != growth.Unavailable {
+			return saved, err
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return false, err
+		case <-t.C:
+		}
+	}
 }
 
 // refreshed seals a new token for each account of the grant.

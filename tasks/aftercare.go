@@ -24,16 +24,18 @@ type PostReader interface {
 // account's scope allows, and settles an unknown outcome when it finds the post. Not finding it proves nothing, and
 // nothing here sends a post. Every worker may run one: rows are claimed.
 type Aftercare struct {
-	Store    *store.Store
-	LinkedIn PostReader
-	Open     func(envelope, owner string) ([]byte, error) // opens sealed tokens
-	Wake     func()                                       // a job has ended or goes on; nil: nobody waits
-	Log      zerolog.Logger
+	Store     *store.Store
+	LinkedIn  PostReader
+	Open      func(envelope, owner string) ([]byte, error) // opens sealed tokens
+	Simulated bool                                         // LinkedIn is the simulator
+	Wake      func()                                       // a job has ended or goes on; nil: nobody waits
+	Log       zerolog.Logger
 }
 
 const (
 	aftercareEvery = 5 * time.Second
 	aftercareBatch = 20
+	commentBatch   = 5               // one after the other, within the time for which they are claimed
 	clockSlack     = 2 * time.Minute // between LinkedIn's clock and ours
 	maxComments    = 10              // tries of a comment that was certainly not made
 )
@@ -60,7 +62,7 @@ func (a *Aftercare) Pass(ctx context.Context) error {
 	if err != nil || stopped != nil {
 		return err
 	}
-	comments, err := a.Store.ClaimComments(ctx, aftercareBatch)
+	comments, err := a.Store.ClaimComments(ctx, commentBatch)
 	if err != nil {
 		return err
 	}
@@ -114,6 +116,9 @@ func (a *Aftercare) account(ctx context.Context, ws growth.WorkspaceID, id growt
 	account, envelope, err := a.Store.In(ws).Account(ctx, id)
 	if err != nil {
 		return account, "", err
+	}
+	if account.Simulated != a.Simulated {
+		return account, "", growth.Errorf(growth.Conflict, "tasks.Aftercare", "a real account is not asked for at the simulator, nor a simulated one at LinkedIn")
 	}
 	if account.Status != "active" {
 		return account, "", growth.Errorf(growth.KeyRejected, "tasks.Aftercare", "the LinkedIn account has to be connected again")
@@ -192,7 +197,8 @@ type Deleter interface {
 }
 
 // Unpublish takes a published post off LinkedIn and marks it. It may be asked for again: what is deleted stays deleted.
-func Unpublish(ctx context.Context, sc store.Scoped, li Deleter, open func(envelope, owner string) ([]byte, error), id growth.PublicationID) (growth.Publication, error) {
+// A post of the real LinkedIn is not looked for at the simulator, nor the other way round: there it would pass for gone.
+func Unpublish(ctx context.Context, sc store.Scoped, li Deleter, open func(envelope, owner string) ([]byte, error), simulated bool, id growth.PublicationID) (growth.Publication, error) {
 	const op = "tasks.Unpublish"
 	p, err := sc.Publication(ctx, id)
 	if err != nil || p.State == growth.PublicationDeleted {
@@ -207,6 +213,9 @@ func Unpublish(ctx context.Context, sc store.Scoped, li Deleter, open func(envel
 	account, envelope, err := sc.Account(ctx, p.AccountID)
 	if err != nil {
 		return p, err
+	}
+	if account.Simulated != simulated || p.Simulated != simulated {
+		return p, growth.Errorf(growth.Conflict, op, "a real post is not deleted at the simulator, nor a simulated one at LinkedIn")
 	}
 	token, err := open(envelope, string(account.ID))
 	if err != nil {

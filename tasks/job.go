@@ -34,6 +34,8 @@ type Claim struct {
 	also   func(context.Context, *store.Tx) error
 	events []store.NewEvent
 
+	lost func(context.Context) error // see IfLost
+
 	unkept map[string]json.RawMessage // step results that the database did not take in time; the attempt's end carries them
 }
 
@@ -48,6 +50,10 @@ func (c *Claim) Simulated() {
 func (c *Claim) AlsoSave(save func(context.Context, *store.Tx) error, events ...store.NewEvent) {
 	c.also, c.events = save, events
 }
+
+// IfLost says what is still to be written when the lease was lost before the end of this attempt could be committed: what
+// happened outside, and cannot be found out again.
+func (c *Claim) IfLost(f func(context.Context) error) { c.lost = f }
 
 // Complete says how the job ended well. save, when not nil, writes the rows that belong to the result, in the same
 // commit as the job's end.

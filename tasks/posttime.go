@@ -221,12 +221,12 @@ func (w PublishWorker) judge(ctx context.Context, job *Job[PublishArgs], t growt
 	if v == growth.PostHeld {
 		tell = append(tell, event("post.held", map[string]any{"job_id": job.Job.ID, "planned_for": t.At, "account_id": account}))
 	}
-	return v, w.Store.In(job.Job.Workspace).JudgePost(ctx, job.Job.ID, account, v, tell...)
+	return v, w.Store.In(job.Job.Workspace).JudgePost(ctx, job.Job.ID, job.Fence, account, v, tell...)
 }
 
 // missed gives a missed post the next free slot and puts the job off until then.
 func (w PublishWorker) missed(ctx context.Context, job *Job[PublishArgs], t growth.PostTime, account growth.AccountID) error {
-	next, err := w.Store.In(job.Job.Workspace).MissPost(ctx, job.Job.ID, account, NextSlot, func(next growth.PostTime) store.NewEvent {
+	next, err := w.Store.In(job.Job.Workspace).MissPost(ctx, job.Job.ID, job.Fence, account, NextSlot, func(next growth.PostTime) store.NewEvent {
 		return event("post.moved", map[string]any{"job_id": job.Job.ID, "planned_for": t.At, "moved_to": next.At, "account_id": account})
 	})
 	if err != nil {

@@ -222,7 +222,7 @@ func (w PublishWorker) account(ctx context.Context, job *Job[PublishArgs], c *gr
 		return a, "", err
 	}
 	if a.Status != "active" || a.ExpiresAt != nil && a.ExpiresAt.Before(time.Now()) {
-		return a, "", &WaitError{Reason: growth.WaitReconnect, Err: growth.Errorf(growth.KeyRejected, "tasks.Publish", "the LinkedIn account %s has to be connected again", a.Name)}
+		return a, "", &WaitError{Reason: growth.WaitReconnect, Err: growth.Errorf(growth.KeyRejected, "tasks.Publish", "the LinkedIn account %s has to be connected again", a.ID)}
 	}
 	if a.Simulated != w.Simulated {
 		return a, "", growth.Errorf(growth.Conflict, "tasks.Publish", "a simulated account cannot post to the real LinkedIn, nor a real one to the simulator")
@@ -278,6 +278,8 @@ func (w PublishWorker) approved(ctx context.Context, job *Job[PublishArgs], d *d
 		return growth.InvalidField(op, "images", "the content has media of its own, which were approved with it: leave images out")
 	case c.Status == growth.ContentRejected:
 		return growth.Errorf(growth.Conflict, op, "the content was rejected")
+	case c.Simulated && !w.Simulated:
+		return growth.Errorf(growth.Conflict, op, "the simulator wrote this text: it does not go out on a real account; edit it into your own, as new content")
 	case !approved:
 		return &WaitError{Reason: growth.WaitApproval, Err: growth.Errorf(growth.Conflict, op, "the content is %s: it has to be approved", c.Status)}
 	}
@@ -344,6 +346,10 @@ func (w PublishWorker) succeeded(job *Job[PublishArgs], p growth.Publication, r 
 		job.Simulated()
 	}
 	out := published{PublicationID: p.ID, URN: r.URN, URL: r.URL, PublishedAt: now, Simulated: r.Simulated}
+	job.IfLost(func(ctx context.Context) error { // the sweep took us for dead, and the publication for unknown: it is not
+		_, err := w.Store.In(job.Job.Workspace).AnsweredByLinkedIn(ctx, p.ID, r.URN, r.URL)
+		return err
+	})
 	return job.Complete(out, settle(job, p), event("post.published", map[string]any{"job_id": job.Job.ID, "urn": r.URN, "url": r.URL}))
 }
 
@@ -354,10 +360,19 @@ func (w PublishWorker) failed(ctx context.Context, job *Job[PublishArgs], d draf
 		return w.unknown(job, err)
 	}
 	dup, ok := errors.AsType[*linkedin.DuplicateError](err)
-	if ok && dup.URN != "" && (claim.Resent || claim.Conflicts > 0) {
+	if ok && (claim.Resent || claim.Conflicts > 0) {
 		// A person said that the post is not there, or LinkedIn itself said so of our first write, and now it says that
-		// the post is there: that one is ours.
-		return w.succeeded(job, p, linkedin.Receipt{URN: dup.URN, URL: w.LinkedIn.PageOf(dup.URN), Simulated: w.Simulated})
+		// the post is there: that one is ours, unless another job made it.
+		if dup.URN == "" {
+			return w.unknown(job, err)
+		}
+		taken, lookErr := w.Store.In(job.Job.Workspace).PostedElsewhere(ctx, p.ID, dup.URN)
+		if lookErr != nil {
+			return w.unknown(job, err)
+		}
+		if !taken {
+			return w.succeeded(job, p, linkedin.Receipt{URN: dup.URN, URL: w.LinkedIn.PageOf(dup.URN), Simulated: w.Simulated})
+		}
 	}
 	w.leave(ctx, job, d.account)
 	fault := faultOf(err)

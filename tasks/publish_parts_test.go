@@ -36,7 +36,7 @@ func (p *press) page(token string) *press {
 
 func (p *press) aftercare() *tasks.Aftercare {
 	return &tasks.Aftercare{
-		Store: p.s, Open: p.keys.Open, Wake: p.queue.Wake, Log: zerolog.Nop(),
+		Store: p.s, Open: p.keys.Open, Simulated: true, Wake: p.queue.Wake, Log: zerolog.Nop(),
 		LinkedIn: linkedin.New(linkedin.Settings{APIURL: p.w.url + "/linkedin", HTTP: &http.Client{Timeout: 2 * time.Second}}),
 	}
 }
@@ -330,11 +330,11 @@ func TestPostIsTakenOffLinkedIn(t *testing.T) {
 	p.becomes(id, growth.JobSucceeded)
 	li := linkedin.New(linkedin.Settings{APIURL: p.w.url + "/linkedin"})
 	p.fails("delete", "503", 1)
-	if _, err := tasks.Unpublish(t.Context(), p.sc, li, p.keys.Open, p.publication().ID); growth.CodeOf(err) != growth.Unavailable {
+	if _, err := tasks.Unpublish(t.Context(), p.sc, li, p.keys.Open, true, p.publication().ID); growth.CodeOf(err) != growth.Unavailable {
 		t.Errorf("LinkedIn is down: %v", err)
 	}
 	for range 2 {
-		got, err := tasks.Unpublish(t.Context(), p.sc, li, p.keys.Open, p.publication().ID)
+		got, err := tasks.Unpublish(t.Context(), p.sc, li, p.keys.Open, true, p.publication().ID)
 		p.must(err)
 		if got.State != growth.PublicationDeleted || got.DeletedAt == nil || len(p.w.posts()) != 0 {
 			t.Errorf("publication %+v, %d posts", got, len(p.w.posts()))
@@ -551,5 +551,79 @@ func TestContentGoesOutWithItsOwnMediaAndAccount(t *testing.T) {
 	id := p.enqueue(tasks.PublishArgs{ContentID: d.ID, AccountID: p.account.ID, Images: []string{string(kept.ID)}}, growth.JobOptions{})
 	if j := p.becomes(id, growth.JobFailed); j.Error.Code != growth.Invalid || len(p.w.posts()) != 1 {
 		t.Errorf("pictures beside a content's own: %+v", j.Error)
+	}
+}
+
+// broken panics where the request would be made.
+type broken struct{ tasks.Publisher }
+
+func (broken) Publish(context.Context, string, growth.Post) (linkedin.Receipt, error) {
+	panic("after the claim")
+}
+
+func TestProgramThatBreaksAfterTheClaimLeavesThePostToAPerson(t *testing.T) {
+	t.Parallel()
+	p := newPress(t, func(w *tasks.PublishWorker) { w.LinkedIn = broken{w.LinkedIn} }).runs()
+	id := p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{MaxAttempts: 1})
+	p.becomes(id, growth.JobFailed)
+	p.exec(`UPDATE publications SET updated_at = now() - interval '2 minutes'`)
+	p.must(p.recon.Unstick(t.Context()))
+	p.waits(id, growth.WaitOutcomeUnknown)
+	if pub := p.publication(); pub.State != growth.PublicationUnknown || p.events("post.unknown") != 1 {
+		t.Errorf("publication %s, %d events", pub.State, p.events("post.unknown"))
+	}
+}
+
+// LinkedIn calls a post a duplicate of another job's: that one is not this job's.
+func TestDuplicateOfAnothersPostIsNotAdopted(t *testing.T) {
+	t.Parallel()
+	p := newPress(t).runs()
+	p.becomes(p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{}), growth.JobSucceeded)
+	p.w.fails("503", simulator.FaultParams{}, simulator.LinkedIn)
+	id := p.enqueue(tasks.PublishArgs{Text: "Bonjour", AllowRepeat: true}, growth.JobOptions{})
+	p.waits(id, growth.WaitOutcomeUnknown)
+	p.w.sim.ClearFaults("")
+	list, err := p.sc.Publications(t.Context(), growth.PublicationUnknown, store.Page{})
+	p.must(err)
+	_, err = p.sc.Settle(t.Context(), list[0].ID, store.SettleSendAgain, "", "")
+	p.must(err)
+	p.queue.Wake()
+	if j := p.becomes(id, growth.JobFailed); j.Error.Code != growth.Conflict {
+		t.Errorf("error %+v", j.Error)
+	}
+}
+
+func TestErrorsNameNoMember(t *testing.T) {
+	t.Parallel()
+	p := newPress(t).runs()
+	p.must(p.sc.DisconnectAccount(t.Context(), p.account.ID))
+	j := p.waits(p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{}), growth.WaitReconnect)
+	if strings.Contains(j.Error.Message, p.account.Name) || !strings.Contains(j.Error.Message, string(p.account.ID)) {
+		t.Errorf("error %q", j.Error.Message)
+	}
+}
+
+func TestSimulatedTextsAndRealAccountsStayApart(t *testing.T) {
+	t.Parallel()
+	p := newPress(t, func(w *tasks.PublishWorker) { w.Simulated = false }).runs()
+	p.exec(`UPDATE linkedin_accounts SET simulated = false`)
+	c := p.content("Bonjour", growth.ContentApproved)
+	p.exec(`UPDATE contents SET simulated = true`)
+	if j := p.becomes(p.publish(c), growth.JobFailed); j.Error.Code != growth.Conflict || len(p.w.posts()) != 0 {
+		t.Errorf("error %+v, %d posts", j.Error, len(p.w.posts()))
+	}
+}
+
+// Asked about a real post, the simulator would say that it is gone.
+func TestRealPostIsNotDeletedAtTheSimulator(t *testing.T) {
+	t.Parallel()
+	p := newPress(t).runs()
+	p.becomes(p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{}), growth.JobSucceeded)
+	p.exec(`UPDATE linkedin_accounts SET simulated = false`)
+	p.exec(`UPDATE publications SET simulated = false, urn = 'urn:li:share:42'`)
+	li := linkedin.New(linkedin.Settings{APIURL: p.w.url + "/linkedin"})
+	got, err := tasks.Unpublish(t.Context(), p.sc, li, p.keys.Open, true, p.publication().ID)
+	if growth.CodeOf(err) != growth.Conflict || got.State == growth.PublicationDeleted {
+		t.Errorf("%s, %v", got.State, err)
 	}
 }

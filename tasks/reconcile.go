@@ -49,7 +49,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 		case <-sweep.C:
 			err = r.Sweep(ctx)
 		case <-compare.C:
-			err = errors.Join(r.Compare(ctx, strandedAge), r.ForgetDues(ctx, dueAge), r.finishBatches(ctx))
+			err = errors.Join(r.Compare(ctx, strandedAge), r.ForgetDues(ctx, dueAge), r.finishBatches(ctx), r.Unstick(ctx))
 		case <-purge.C:
 			err = r.purge(ctx)
 		case <-milestones.C:
@@ -156,6 +156,9 @@ func (r *Reconciler) purge(ctx context.Context) error {
 		retention = 90 * 24 * time.Hour
 	}
 	if _, err := r.Store.OrphanCalls(ctx, maxCallTime); err != nil {
+		return err
+	}
+	if err := r.Store.UnplanContents(ctx); err != nil {
 		return err
 	}
 	if _, err := r.Store.Purge(ctx, retention); err != nil || r.Leads == nil {

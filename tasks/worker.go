@@ -141,6 +141,7 @@ func (r *Runner) run(asynqCtx context.Context, claimed store.Claimed) error {
 	<-beats
 	if errors.Is(err, store.ErrLeaseLost) {
 		log.Warn().Int64("fence", c.Fence).Msg("lease lost; result discarded")
+		r.afterLoss(ctx, c)
 		return nil // another worker has the job, or it has ended
 	}
 	if err != nil {
@@ -159,6 +160,18 @@ func (r *Runner) run(asynqCtx context.Context, claimed store.Claimed) error {
 	}
 	r.relay.Freed()
 	return reply
+}
+
+// afterLoss writes what must not be lost with the lease.
+func (r *Runner) afterLoss(ctx context.Context, c *Claim) {
+	if c.lost == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := c.lost(ctx); err != nil {
+		r.report(ctx, err)
+	}
 }
 
 func (r *Runner) logEnd(log zerolog.Logger, o store.Outcome, began time.Time) {

@@ -13,6 +13,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
+	"github.com/zakibelm/astrogrowth/internal/content"
 	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/lead"
 	"github.com/zakibelm/astrogrowth/store"
@@ -97,6 +98,8 @@ func (b PublishBody) item() (item, error) {
 	if b.PostWish != (tasks.PostWish{}) && b.RunAt != nil {
 		return item{}, growth.InvalidField("api.item", "publish_at", "give either run_at or a time for the post")
 	}
+	// Ids are compared as texts where they stand in a job's input.
+	b.ContentID, b.AccountID = growth.ContentID(strings.ToLower(string(b.ContentID))), growth.AccountID(strings.ToLower(string(b.AccountID)))
 	return item{args: b.PublishArgs, options: b.JobOptions, post: b.PostWish}, nil
 }
 
@@ -184,6 +187,9 @@ func (a *api) check(ctx context.Context, it item) error {
 		return growth.Errorf(growth.Forbidden, "api.check", "posting what nobody approved (a text, article, image, mention, comment or repetition) needs a key with the scope \"approve\"")
 	}
 	if c, ok := it.args.(tasks.ContentArgs); ok {
+		if t := c.AutoApprove; t != nil && t.Threshold > 0 && t.Threshold < content.DefaultThreshold && !who(ctx).May(auth.ScopeApprove) {
+			return growth.Errorf(growth.Forbidden, "api.check", "auto_approve.threshold: to have less than %d approved by itself needs a key with the scope \"approve\"", content.DefaultThreshold)
+		}
 		if err := c.CheckCampaign(it.options.CampaignID); err != nil {
 			return err
 		}

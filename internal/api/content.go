@@ -169,7 +169,10 @@ func setMedia(c *growth.Content, media *[]string) error {
 			return growth.InvalidField("api.setMedia", "body.media", "use the ids of media, UUIDs")
 		}
 	}
-	c.Media = *media
+	c.Media = make([]string, 0, len(*media))
+	for _, m := range *media {
+		c.Media = append(c.Media, strings.ToLower(m)) // as the row has it, so that both have one hash
+	}
 	return nil
 }
 
@@ -181,7 +184,7 @@ func setAccount(ctx context.Context, sc store.Scoped, c *growth.Content, account
 		c.AccountID = nil
 		return nil
 	}
-	id := growth.AccountID(*account)
+	id := growth.AccountID(strings.ToLower(*account))
 	if !growth.ValidID(*account) {
 		return growth.InvalidField("api.setAccount", "body.account_id", "use the id of a LinkedIn account, a UUID")
 	}

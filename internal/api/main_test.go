@@ -80,7 +80,7 @@ func newFace(t *testing.T, change func(*api.Config)) *face {
 	cfg.Fetch = tasks.FetchClient(nil)
 	cfg.Unpublish = func(ctx context.Context, sc store.Scoped, id growth.PublicationID) (growth.Publication, error) {
 		open := func(envelope, owner string) ([]byte, error) { return []byte(strings.TrimPrefix(envelope, owner)), nil }
-		return tasks.Unpublish(ctx, sc, linkedin.New(linkedin.Settings{APIURL: sim.URL + "/linkedin"}), open, id)
+		return tasks.Unpublish(ctx, sc, linkedin.New(linkedin.Settings{APIURL: sim.URL + "/linkedin"}), open, true, id)
 	}
 	if change != nil {
 		change(&cfg)

@@ -120,11 +120,11 @@ func check(token string, post growth.Post) *growth.Error {
 	if post.Article != nil && len(post.Images) > 0 {
 		return invalid("images", "a post has either an article or images, not both")
 	}
-	if post.Article != nil {
-		return checkArticle(*post.Article, invalid)
-	}
 	if err := checkMentions(post, invalid); err != nil {
 		return err
+	}
+	if post.Article != nil {
+		return checkArticle(*post.Article, invalid)
 	}
 	return checkImages(post, invalid)
 }

@@ -31,12 +31,12 @@ func (b *Base) PublishWorker(accounts *tasks.Accounts) tasks.PublishWorker {
 
 // Aftercare makes what looks after posts once they were sent.
 func (b *Base) Aftercare(wake func()) *tasks.Aftercare {
-	return &tasks.Aftercare{Store: b.Store, LinkedIn: b.LinkedIn(), Open: b.Keyring.Open, Wake: wake, Log: b.Log}
+	return &tasks.Aftercare{Store: b.Store, LinkedIn: b.LinkedIn(), Open: b.Keyring.Open, Simulated: b.Config.SimulatorWanted(), Wake: wake, Log: b.Log}
 }
 
 // Unpublish takes a post off LinkedIn.
 func (b *Base) Unpublish(ctx context.Context, sc store.Scoped, id growth.PublicationID) (growth.Publication, error) {
-	return tasks.Unpublish(ctx, sc, b.LinkedIn(), b.Keyring.Open, id)
+	return tasks.Unpublish(ctx, sc, b.LinkedIn(), b.Keyring.Open, b.Config.SimulatorWanted(), id)
 }
 
 // PictureClient fetches pictures from strangers' addresses. In private networks it reaches the hosts of

@@ -18,6 +18,7 @@ ALTER TABLE publications
     ADD COLUMN comment_error text NOT NULL DEFAULT '',
     ADD COLUMN comment_tries int NOT NULL DEFAULT 0,
     ADD COLUMN comment_due   timestamptz;                 -- when it is sent; while it is being sent, when it counts as lost
+CREATE INDEX publications_inflight ON publications (updated_at) WHERE state = 'publishing';
 CREATE INDEX publications_read_due ON publications (read_due) WHERE read_due IS NOT NULL;
 CREATE INDEX publications_comment_due ON publications (comment_due) WHERE comment_due IS NOT NULL;
 
