@@ -80,7 +80,7 @@ func (a *api) streamEvents(ctx context.Context, in *eventsInput) (*huma.StreamRe
 		return nil, &growth.Error{Code: growth.Unavailable, Op: "api.events", Message: "too many listeners; try again", RetryAfter: 10 * time.Second}
 	}
 	ws := who(ctx).Workspace
-	return &huma.StreamResponse{Body: func(hctx huma.Context) {
+	return &huma.StreamResponse{Body: func(hctx huma.Context) { //nolint:contextcheck // the request's own, which also says that the server drains
 		r, w := humago.Unwrap(hctx)
 		l.w = &eventWriter{w: w, control: http.NewResponseController(w)}
 		a.serveEvents(r.Context(), ws, l)

@@ -80,7 +80,7 @@ func (f *face) listens(query string, headers ...string) *stream {
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := (&http.Client{}).Do(req)
+	resp, err := (&http.Client{}).Do(req) //nolint:bodyclose // by the goroutine that reads it
 	if err != nil {
 		f.t.Fatal(err)
 	}

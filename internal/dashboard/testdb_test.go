@@ -148,7 +148,7 @@ func (d seed) publication(text string, state growth.PublicationState) growth.Pub
 	case growth.PublicationRejected:
 		end.Error = "refused"
 		o = store.Outcome{State: growth.JobFailed, Err: &growth.JobError{Code: growth.Invalid, Message: "LinkedIn refused the post"}}
-	case growth.PublicationReady, growth.PublicationPublishing:
+	case growth.PublicationReady, growth.PublicationPublishing, growth.PublicationDeleted:
 		d.t.Fatalf("no end: %s", state)
 	}
 	o.Save = func(ctx context.Context, tx *store.Tx) error { return tx.SettlePublication(ctx, job, end) }
