@@ -11,7 +11,7 @@ BENCHTIME ?= 1s
 BROWSER = $$(grep -rlE '^//go:build .*\bbrowser\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: run test check race e2e compat n8n-test chain chaos publish-chaos recount browser fuzz bench lint fmt build vuln hooks help
+.PHONY: run test check race e2e compat n8n-test chain chaos publish-chaos callback-storm recount browser fuzz bench lint fmt build vuln hooks help
 
 run: build ## build and start everything on this machine (ARGS= for `up`)
 	@exec bin/astrogrowth up $(ARGS)
@@ -63,6 +63,10 @@ publish-chaos: ## kill workers at every point of a send under 2,000 publish jobs
 	@.ci/need postgres redis
 	PUBLISH_JOBS=$${PUBLISH_JOBS:-2000} $(GO) test -count=1 -v -timeout 1h -tags e2e -run TestNoPostIsMadeTwice ./test/chaos
 
+callback-storm: ## send 10,000 callbacks to receivers of every kind (STORM_CALLBACKS)
+	@.ci/need postgres redis
+	STORM_CALLBACKS=$${STORM_CALLBACKS:-10000} $(GO) test -count=1 -v -timeout 1h -run TestCallbackStorm ./tasks
+
 browser: ## run the tests that look at the pages with Chromium
 	@dirs="$(BROWSER)"; [ -n "$$dirs" ] || { echo "browser: no package has such tests"; exit 0; }; \
 	.ci/need postgres redis chromium && set -x && $(GO) test -count=1 -tags browser $(TESTFLAGS) $$dirs
@@ -87,4 +91,4 @@ hooks: ## check format and vet before each commit
 	git config core.hooksPath .githooks
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -39,6 +39,8 @@ type ErasedCounts struct {
 	Detached       int `json:"contents_detached" doc:"Texts that no longer say for whom they were made"`
 	Golden         int `json:"golden_leads,omitempty" doc:"Of golden sets"`
 	Files          int `json:"files" doc:"Uploaded files that held the lead"`
+	Deliveries     int `json:"webhook_deliveries" doc:"Messages in which the lead stood, that came in by webhook"`
+	Told           int `json:"subscription_deliveries" doc:"Messages about the lead to subscriptions"`
 }
 
 type erasureRow struct {
@@ -213,6 +215,9 @@ func (tx *Tx) eraseLeads(ctx context.Context, ws growth.WorkspaceID, ids []strin
 		sql  string
 		args []any
 	}{
+		{&c.Deliveries, forgetDeliveries, []any{ws, leads}},
+		{&c.Told, `DELETE FROM subscription_deliveries WHERE workspace_id = $1
+			AND (event_job_id = ANY($3::uuid[]) OR event_lead_id = ANY($2::text[]))`, []any{ws, leads, pq.Array(jobs)}},
 		{&c.Qualifications, `DELETE FROM qualifications WHERE workspace_id = $1 AND lead_id = ANY($2::uuid[])`, []any{ws, leads}},
 		{&c.Golden, `DELETE FROM golden_leads g USING golden_sets s WHERE s.id = g.set_id AND s.workspace_id = $1 AND g.hashes && ARRAY(
 			SELECT sha256(w.secret || convert_to(k.kind || E'\x1f' || k.value, 'UTF8')) FROM lead_keys k JOIN workspaces w ON w.id = k.workspace_id

@@ -225,19 +225,23 @@ const CallbackAttempts = 20
 
 // callBack enqueues the callback of a job that has ended, when it has one.
 func (tx *Tx) callBack(ctx context.Context, ws growth.WorkspaceID, id growth.JobID) error {
-	var url sql.NullString
-	if err := tx.tx.GetContext(ctx, &url, `SELECT callback_url FROM jobs WHERE id = $1 AND type <> 'callback'`, id); err != nil && !none(err) {
+	var of struct {
+		URL  sql.NullString `db:"callback_url"`
+		Lead sql.NullString `db:"lead_id"`
+	}
+	if err := tx.tx.GetContext(ctx, &of, `SELECT callback_url, lead_id FROM jobs WHERE id = $1 AND type <> 'callback'`, id); err != nil && !none(err) {
 		return wrap("callback", err)
 	}
-	if !url.Valid {
+	if !of.URL.Valid {
 		return nil
 	}
-	input, err := json.Marshal(map[string]any{"job_id": id, "url": url.String})
+	input, err := json.Marshal(map[string]any{"job_id": id, "url": of.URL.String})
 	if err != nil {
 		return wrap("callback", err)
 	}
 	_, err = tx.accept(ctx, ws, []NewJob{{
 		Type: growth.JobCallback, Input: input, UniqueKey: string(id),
+		LeadID:  growth.LeadID(of.Lead.String), // an erased lead takes what is being said of it along
 		Options: growth.JobOptions{Priority: growth.PriorityNormal, TimeoutS: 60, MaxAttempts: CallbackAttempts},
 	}})
 	return err

@@ -36,6 +36,10 @@ type owned struct {
 	planned  growth.JobID
 	merged   growth.LeadID
 	golden   store.GoldenSet
+	source   growth.WebhookSource
+	arrived  growth.DeliveryID
+	listener growth.Subscription
+	told     growth.DeliveryID
 }
 
 const someFile = "name,email\nA,a@example.com\n"
@@ -97,6 +101,7 @@ func furnished(t *testing.T) owned {
 	o.planned = b.plannedPost(o.account.ID)
 	_, err = b.sc.SetAlerts(b.ctx, []store.Alert{{Kind: "unknown_costs", Severity: store.SeverityWarning, Message: "ours"}}, time.Now())
 	b.must(err)
+	o.webhooks()
 	return o
 }
 
@@ -668,6 +673,68 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		_, err := sc.MarkDeleted(o.ctx, o.pub.ID)
 		return absent(err)
 	},
+	"AddSource": func(sc store.Scoped, o owned) (any, bool) {
+		s, err := sc.AddSource(o.ctx, growth.WebhookSource{Name: o.source.Name, Kind: "token"}, func(growth.SourceID) string { return "x" })
+		return err, err == nil && s.ID != o.source.ID
+	},
+	"Source": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Source(o.ctx, o.source.ID)
+		return absent(err)
+	},
+	"Sources": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Sources(o.ctx, store.Page{})) },
+	"ChangeSource": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ChangeSource(o.ctx, o.source.ID, func(*growth.WebhookSource) error { return nil })
+		return absent(err)
+	},
+	"RotateSource": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.RotateSource(o.ctx, o.source.ID, "theirs", time.Now())
+		return absent(err)
+	},
+	"DeleteSource": func(sc store.Scoped, o owned) (any, bool) { return absent(sc.DeleteSource(o.ctx, o.source.ID)) },
+	"Delivery": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Delivery(o.ctx, o.arrived)
+		return absent(err)
+	},
+	"Deliveries": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Deliveries(o.ctx, store.DeliveryFilter{Source: o.source.ID}, store.Page{}))
+	},
+	"ReplayDelivery": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ReplayDelivery(o.ctx, o.arrived)
+		return absent(err)
+	},
+	"AddSubscription": func(sc store.Scoped, o owned) (any, bool) {
+		s, err := sc.AddSubscription(o.ctx, growth.Subscription{URL: "https://x.example/", Form: growth.FormSlack}, func(growth.SubscriptionID) string { return "x" })
+		return err, err == nil && s.ID != o.listener.ID
+	},
+	"Subscription": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.Subscription(o.ctx, o.listener.ID)
+		return absent(err)
+	},
+	"Subscriptions": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Subscriptions(o.ctx, store.Page{})) },
+	"ChangeSubscription": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.ChangeSubscription(o.ctx, o.listener.ID, func(*growth.Subscription) error { return nil })
+		return absent(err)
+	},
+	"RotateSubscription": func(sc store.Scoped, o owned) (any, bool) {
+		_, err := sc.RotateSubscription(o.ctx, o.listener.ID, "theirs", time.Now())
+		return absent(err)
+	},
+	"DeleteSubscription": func(sc store.Scoped, o owned) (any, bool) { return absent(sc.DeleteSubscription(o.ctx, o.listener.ID)) },
+	"SubscriptionDeliveries": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.SubscriptionDeliveries(o.ctx, o.listener.ID, "", store.Page{}))
+	},
+	"Outgoing":  func(sc store.Scoped, o owned) (any, bool) { _, err := sc.Outgoing(o.ctx, o.told); return absent(err) },
+	"Redeliver": func(sc store.Scoped, o owned) (any, bool) { _, err := sc.Redeliver(o.ctx, o.told); return absent(err) },
+	"CallbackSecrets": func(sc store.Scoped, o owned) (any, bool) {
+		own, err := o.sc.CallbackSecrets(o.ctx)
+		other, err2 := sc.CallbackSecrets(o.ctx)
+		return []any{err, err2}, err == nil && err2 == nil && len(other) == 1 && string(own[0]) != string(other[0])
+	},
+	"RotateCallbackSecret": func(sc store.Scoped, o owned) (any, bool) {
+		err := sc.RotateCallbackSecret(o.ctx, []byte("theirs"), time.Now())
+		own, err2 := o.sc.CallbackSecrets(o.ctx)
+		return []any{err, err2}, err == nil && err2 == nil && string(own[0]) != "theirs"
+	},
 	"Accept": func(sc store.Scoped, o owned) (any, bool) {
 		out, err := sc.Accept(o.ctx, []store.NewJob{newJob()})
 		return err, err == nil && out[0].ID != o.job
@@ -702,6 +769,7 @@ func (o owned) snapshot() map[string]string {
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "linkedin_connects", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
 		"schedules", "schedule_ticks", "budgets", "lead_reviews", "imports", "erasures", "tombstones",
 		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys", "brands", "content_decisions", "content_batches", "alert_states", "media",
+		"webhook_sources", "webhook_deliveries", "subscriptions", "subscription_deliveries",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

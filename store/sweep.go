@@ -159,6 +159,12 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 				AND j.state NOT IN ('succeeded', 'failed', 'canceled') AND strpos(lower(j.input::text), m.id::text) > 0)
 				AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.workspace_id = m.workspace_id AND m.id::text = ANY (c.media)
 					AND c.status NOT IN ('published', 'rejected')) LIMIT 500)`,
+		`UPDATE webhook_deliveries SET body = NULL, plain = NULL WHERE id IN (SELECT id FROM webhook_deliveries
+			WHERE received_at < now() - least($1, 1209600) * interval '1 second' AND body IS NOT NULL AND state <> 'received' LIMIT 5000)`,
+		`DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries
+			WHERE received_at < now() - greatest($1, 2592000) * interval '1 second' LIMIT 5000)`, // longer than any sender tries again
+		`DELETE FROM subscription_deliveries WHERE id IN (SELECT id FROM subscription_deliveries
+			WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())

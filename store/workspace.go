@@ -85,7 +85,33 @@ func (sc Scoped) SetSettings(ctx context.Context, settings growth.WorkspaceSetti
 	return wrap("set settings", err)
 }
 
-// CallbackSecret returns the 32 bytes that sign this workspace's callbacks.
+// CallbackSecrets returns what signs this workspace's callbacks now: the newest secret, and for a while the one before.
+func (sc Scoped) CallbackSecrets(ctx context.Context) ([][]byte, error) {
+	var r struct {
+		Now []byte `db:"now"`
+		Old []byte `db:"old"`
+	}
+	if err := sc.s.db.GetContext(ctx, &r, `
+		SELECT coalesce(signing_secret, secret) AS now, CASE WHEN signing_old_until > now() THEN signing_old END AS old
+		FROM workspaces WHERE id = $1`, sc.ws); err != nil {
+		return nil, wrap("callback secrets", err)
+	}
+	if r.Old == nil {
+		return [][]byte{r.Now}, nil
+	}
+	return [][]byte{r.Now, r.Old}, nil
+}
+
+// RotateCallbackSecret signs callbacks with a new secret from now on, and until then with the one before too.
+func (sc Scoped) RotateCallbackSecret(ctx context.Context, secret []byte, until time.Time) error {
+	_, err := sc.s.db.ExecContext(ctx, `
+		UPDATE workspaces SET signing_old = coalesce(signing_secret, secret), signing_old_until = $3, signing_secret = $2
+		WHERE id = $1`, sc.ws, secret, until.UTC())
+	return wrap("rotate callback secret", err)
+}
+
+// CallbackSecret returns the 32 bytes that are the workspace's own and never change: digests are bound to them, and
+// callbacks are signed with them until the first rotation.
 func (sc Scoped) CallbackSecret(ctx context.Context) ([]byte, error) {
 	var b []byte
 	err := sc.s.db.GetContext(ctx, &b, `SELECT secret FROM workspaces WHERE id = $1`, sc.ws)

@@ -110,6 +110,18 @@ func Step[T any](ctx context.Context, c *Claim, name string, f func(context.Cont
 	return out, nil
 }
 
+// keep writes a step's result in the commit that ends this attempt, for the attempts that follow.
+func (c *Claim) keep(name string, result any) {
+	b, err := json.Marshal(result)
+	if err != nil {
+		return // it is made anew
+	}
+	if c.unkept == nil {
+		c.unkept = map[string]json.RawMessage{}
+	}
+	c.unkept[name] = b
+}
+
 // saveStep tries for as long as its context lasts: a database that restarts must not make a paid call be made again.
 func (c *Claim) saveStep(ctx context.Context, name string, result json.RawMessage, calls []growth.Call) error {
 	for pause := 50 * time.Millisecond; ; pause *= 2 {

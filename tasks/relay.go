@@ -240,6 +240,8 @@ const (
 	leastPending = 8
 	mostPending  = 1024
 	unsettled    = 256 // beside the active ones: tasks that wait in asynq for their next delivery
+	// unsettledCallbacks lets messages to receivers that do not answer wait without standing before those to others.
+	unsettledCallbacks = 4096
 )
 
 // share is what of a lane may lie in Redis now.
@@ -247,6 +249,10 @@ func (r *Relay) share(lane string) store.Share {
 	flowing := int(r.flow(lane).rate * pendingFor.Seconds())
 	queue, _ := growth.SplitLane(lane)
 	slots := r.capacity.of(queue)
+	unsettled := unsettled
+	if queue == growth.JobCallback.Queue() {
+		unsettled = unsettledCallbacks
+	}
 	return store.Share{
 		Pending: min(max(flowing, leastPending), mostPending), Active: slots + flowing, Unsettled: slots + flowing + unsettled,
 	}

@@ -38,7 +38,9 @@ func run(ctx context.Context) error {
 	relay := tasks.NewRelay(b.Store, b.Redis, b.Log)
 	bus, feed := &events.Bus{}, events.NewFeed(b.Store, b.Log)
 	bus.Tell(feed.Wake)
+	intake := tasks.NewIntake(b.Store, relay, b.Log)
 	handler := api.New(api.Config{
+		Open: b.Keyring.Open, Arrived: intake.Wake,
 		Store: b.Store, Queue: tasks.NewQueue(b.Store, relay), Router: chain.Router, Cache: chain.Cache, Bus: bus, Feed: feed, Log: b.Log,
 		Budgets:      chain.Budget.Changed,
 		ResetBreaker: func(ctx context.Context, name string) error { return chain.Router.Breakers().Reset(ctx, b.Redis, name) },
@@ -55,6 +57,7 @@ func run(ctx context.Context) error {
 	wg.Go(func() { feed.Run(beside) })
 	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
 	wg.Go(func() { scheduler.Run(beside) })
+	wg.Go(func() { intake.Run(beside) })
 	err = serve(ctx, b, handler)
 	stop()
 	wg.Wait()

@@ -47,6 +47,9 @@ func run(ctx context.Context) error {
 	wg.Go(func() { reconciler.Run(beside) })
 	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
 	wg.Go(func() { scheduler.Run(beside) })
+	wg.Go(func() { tasks.NewIntake(b.Store, relay, b.Log).Run(beside) })
+	dispatcher := &tasks.Dispatcher{Store: b.Store, Relay: relay, Log: b.Log}
+	wg.Go(func() { dispatcher.Run(beside) })
 	wg.Go(func() { b.Bookkeeper().Run(beside) })
 	accounts := b.Accounts(relay.Wake)
 	wg.Go(func() { accounts.Run(beside) })
@@ -111,10 +114,13 @@ func groups(concurrency int) []tasks.Group {
 		{Queue: growth.JobLeadQualification.Queue(), Concurrency: concurrency},
 		{Queue: growth.JobContentGeneration.Queue(), Concurrency: max(concurrency/4, 2)},
 		{Queue: growth.JobLinkedInPublish.Queue(), Concurrency: max(concurrency/4, 2)},
-		{Queue: growth.JobCallback.Queue(), Concurrency: max(concurrency/2, 2)},
+		{Queue: growth.JobCallback.Queue(), Concurrency: callbackSlots(concurrency)},
 		{Queue: growth.JobMaintenance.Queue(), Concurrency: 1},
 	}
 }
+
+// callbackSlots is how many messages this process sends at once.
+func callbackSlots(concurrency int) int { return max(concurrency/2, 2) }
 
 func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wiring.Chain, queue *tasks.Queue, accounts *tasks.Accounts) {
 	cfg := b.Config
@@ -131,7 +137,7 @@ func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wirin
 	}
 	rate := b.Rate()
 	tasks.AddWorker(r, tasks.CallbackWorker{
-		Store: b.Store, Client: tasks.CallbackClient(hosts),
+		Store: b.Store, Client: tasks.CallbackClient(hosts), Open: b.Keyring.Open, Pace: tasks.NewReceivers(callbackSlots(cfg.WorkerConcurrency)),
 		Show: func(j growth.Job) growth.Job {
 			if r, err := rate(context.WithoutCancel(ctx)); err == nil && !r.Equal(decimal.Zero) {
 				j.Cost = j.Cost.In(cfg.Currency, r)

@@ -45,6 +45,8 @@ type Config struct {
 	Currency     string
 	Rate         func(context.Context) (decimal.Decimal, error) // units of Currency for one US dollar
 	Seal         func(plain []byte, owner string) string
+	Open         func(envelope, owner string) ([]byte, error)
+	Arrived      func() // tells whoever takes webhooks in that one has come; nil: he looks by himself
 	LinkedIn     Member
 	Accounts     *tasks.Accounts                                                                                 // connects LinkedIn accounts; nil: by their tokens only
 	ConnectURL   string                                                                                          // where LinkedIn sends browsers back to
@@ -95,12 +97,15 @@ func New(cfg Config) http.Handler {
 	a.media(h)
 	a.queues(h)
 	a.schedules(h)
+	a.webhookSources(h)
+	a.subscriptions(h)
 	a.admin(h)
 	a.budgets(h)
 	a.calls(h)
 	a.alerts(h)
 	mux.HandleFunc("/api/trpc/", a.trpc)
 	a.openAIFace(h, mux)
+	a.webhookIn(h, mux)
 	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)
 	a.docs(mux)
 	mux.HandleFunc("/", notFound(mux))

@@ -145,6 +145,7 @@ func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
 	bodies["contest"], bodies["override"] = `{"observations":"x"}`, `{"score":1,"reason":"x"}`
 	bodies["merge"], bodies["runs"] = `{"into":"`+growth.NewID()+`"}`, `{"candidates":[{"provider":"openrouter","model":"x"}]}`
 	bodies["plan"], bodies["/v1/calendar/{id}"] = `{"zone":"UTC","slots":[]}`, `{"now":true}`
+	bodies["test"] = `{"body":{}}`
 	tried := 0
 	for path, item := range doc.Paths.Map() {
 		if !strings.Contains(path, "{id}") {

@@ -3,7 +3,9 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -74,8 +76,15 @@ func newFace(t *testing.T, change func(*api.Config)) *face {
 		Store: s, Queue: tasks.NewQueue(s, nil), Router: rt, Cache: kept, Bus: &events.Bus{}, Log: zerolog.Nop(), Currency: "CAD",
 		Rate:         func(context.Context) (decimal.Decimal, error) { return decimal.RequireFromString("1.4"), nil },
 		ResetBreaker: func(ctx context.Context, name string) error { return rt.Breakers().Reset(ctx, rdb, name) },
-		Seal:         func(b []byte, owner string) string { return owner + string(b) },
-		LinkedIn:     linkedin.New(linkedin.Settings{APIURL: sim.URL + "/linkedin"}), PublicURL: "http://localhost:3000", Version: "test",
+		Seal:         func(b []byte, owner string) string { return owner + hex.EncodeToString(b) },
+		Open: func(envelope, owner string) ([]byte, error) {
+			plain, ok := strings.CutPrefix(envelope, owner)
+			if !ok {
+				return nil, errors.New("it does not open")
+			}
+			return hex.DecodeString(plain)
+		},
+		LinkedIn: linkedin.New(linkedin.Settings{APIURL: sim.URL + "/linkedin"}), PublicURL: "http://localhost:3000", Version: "test",
 	}
 	cfg.Fetch = tasks.FetchClient(nil)
 	cfg.Unpublish = func(ctx context.Context, sc store.Scoped, id growth.PublicationID) (growth.Publication, error) {

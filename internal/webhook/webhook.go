@@ -1,32 +1,51 @@
-// Package webhook knows how outgoing calls are signed (Standard Webhooks) and which addresses they may not reach. It
-// does no I/O.
+// Package webhook knows how calls between servers are proved: how ours are signed (Standard Webhooks) and which addresses
+// they may not reach, how the calls of others are told from a stranger's, and where in their bodies a lead stands. It
+// does no I/O, keeps nothing, and refuses to know what becomes of a lead.
 package webhook
 
 import (
+	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// Sign adds the three headers of Standard Webhooks to h: id, timestamp and signature of body. The specification is at
-// standardwebhooks.com; the secret is shown to users as "whsec_" and its base64.
-func Sign(h http.Header, secret []byte, id string, at time.Time, body []byte) error {
-	wh, err := standardwebhooks.NewWebhook(Secret(secret))
-	if err != nil {
-		return err
+// Sign adds the three headers of Standard Webhooks to h: id, timestamp and signatures of body, one by each secret, so
+// that a receiver that still knows the old one accepts it too. The specification is at standardwebhooks.com; a secret is
+// shown to users as "whsec_" and its base64.
+func Sign(h http.Header, secrets [][]byte, id string, at time.Time, body []byte) error {
+	var sigs []string
+	for _, secret := range secrets {
+		wh, err := standardwebhooks.NewWebhook(Secret(secret))
+		if err != nil {
+			return err
+		}
+		sig, err := wh.Sign(id, at, body)
+		if err != nil {
+			return err
+		}
+		sigs = append(sigs, sig)
 	}
-	sig, err := wh.Sign(id, at, body)
-	if err != nil {
-		return err
+	if len(sigs) == 0 {
+		return errors.New("there is no secret to sign with")
 	}
 	h.Set(standardwebhooks.HeaderWebhookID, id)
 	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
-	h.Set(standardwebhooks.HeaderWebhookSignature, sig)
+	h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(sigs, " "))
 	return nil
+}
+
+// NewSecret makes the bytes of a signing secret.
+func NewSecret() []byte {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails, by its documentation
+	return b
 }
 
 // Secret is how a signing secret is shown.

@@ -14,7 +14,7 @@ import (
 func TestSignedCallIsAcceptedByTheStandardVerifier(t *testing.T) {
 	t.Parallel()
 	secret, body, h := []byte("0123456789abcdef0123456789abcdef"), []byte(`{"type":"job.finished"}`), http.Header{}
-	if err := webhook.Sign(h, secret, "msg_1", time.Now(), body); err != nil {
+	if err := webhook.Sign(h, [][]byte{secret}, "msg_1", time.Now(), body); err != nil {
 		t.Fatal(err)
 	}
 	verifier, err := standardwebhooks.NewWebhook(webhook.Secret(secret))
