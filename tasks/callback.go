@@ -183,7 +183,7 @@ func (w CallbackWorker) deliver(ctx context.Context, job *Job[CallbackArgs], p p
 		return 0, &WaitError{Reason: growth.WaitRateLimited, Until: time.Now().Add(wait), Err: growth.Errorf(growth.Throttled, op, "the receiver is slow or does not answer; its calls take turns")}
 	}
 	began := time.Now()
-	resp, err := w.Client.Do(req) //nolint:gosec // G704: the client's dialer refuses private addresses, after the name is resolved
+	resp, err := w.Client.Do(req)
 	if errors.Is(err, ErrPrivateAddress) {
 		leave(answered{took: time.Since(began)})
 		return 0, &growth.Error{Code: growth.Forbidden, Op: op, Message: ErrPrivateAddress.Error()}

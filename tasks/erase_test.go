@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/testenv"
+	"github.com/zakibelm/astrogrowth/internal/webhook"
 	"github.com/zakibelm/astrogrowth/router"
 	"github.com/zakibelm/astrogrowth/router/cache"
 	"github.com/zakibelm/astrogrowth/store"
@@ -146,13 +148,16 @@ func value(ctx context.Context, rdb redis.UniversalClient, kind, key string) any
 func TestErasedLeadIsNowhere(t *testing.T) {
 	t.Parallel()
 	a := newAviary(t)
+	_, err := a.sc.AddSubscription(t.Context(), growth.Subscription{URL: "https://x.example/", Form: growth.FormStandard, Active: true}, func(growth.SubscriptionID) string { return "sealed" })
+	a.must(err)
 	i := a.imported(canaryFile)
 	id := a.leadNamed(canaryMail)
 	eventually(t, "both leads are scored", func() bool { return a.count(`SELECT count(*) FROM qualifications`) == 2 })
 	eventually(t, "both jobs are done", func() bool {
 		return a.count(`SELECT count(*) FROM jobs WHERE state = 'succeeded' AND attempts > 1`) == 2
 	})
-	_, err := a.sc.AddFeedback(t.Context(), store.Feedback{Job: growth.JobID(a.text(`SELECT id FROM jobs WHERE lead_id = $1`, id)), Message: canaryWord + " complained"})
+	a.tells(id)
+	_, err = a.sc.AddFeedback(t.Context(), store.Feedback{Job: growth.JobID(a.text(`SELECT id FROM jobs WHERE lead_id = $1`, id)), Message: canaryWord + " complained"})
 	a.must(err)
 	drafted, _, err := a.sc.CreateContent(t.Context(), growth.Content{ID: growth.ContentID(growth.NewID()), Body: "Écrivez à " + canaryMail, Hash: "h", Status: growth.ContentDraft, Variant: 1, Version: 1, Hashtags: []string{}, Checks: []growth.Check{}}, "test")
 	a.must(err)
@@ -169,8 +174,8 @@ func TestErasedLeadIsNowhere(t *testing.T) {
 
 	e, err := a.im.Erase(t.Context(), a.ws.ID, id, "somebody")
 	a.must(err)
-	want := store.ErasedCounts{Jobs: 1, Qualifications: 1, Transfers: e.Counts.Transfers, Events: e.Counts.Events, Feedback: 1, Contents: 1, Files: 1}
-	if e.Counts != want || e.CacheAt == nil || e.Counts.Transfers == 0 || e.Counts.Events == 0 {
+	want := store.ErasedCounts{Jobs: 1, Qualifications: 1, Transfers: e.Counts.Transfers, Events: e.Counts.Events, Feedback: 1, Contents: 1, Files: 1, Deliveries: 2, Told: e.Counts.Told}
+	if e.Counts.Told == 0 || e.Counts != want || e.CacheAt == nil || e.Counts.Transfers == 0 || e.Counts.Events == 0 {
 		t.Errorf("receipt = %+v", e)
 	}
 	after, inRedis := a.dump(), a.redisText()
@@ -188,6 +193,25 @@ func TestErasedLeadIsNowhere(t *testing.T) {
 	a.leadNamed("autre@table.example") // the neighbour in the file is still there
 
 	a.staysAway(i, e)
+}
+
+// tells brings the lead in by webhook too, once well and once in a form that nothing can be made of, and tells
+// subscriptions and the job's owner of it.
+func (a aviary) tells(id growth.LeadID) {
+	a.t.Helper()
+	d := door{plant: a.plant, intake: tasks.NewIntake(a.s, nil, zerolog.Nop())}
+	d.source = a.source(webhook.KindToken, func(s *growth.WebhookSource) { s.Qualify = false })
+	if got := d.takes(`{"email":"Zorglub.Canari@oiseau.example","notes":"` + canaryWord + `"}`); got.LeadID == nil || *got.LeadID != id {
+		a.t.Fatalf("the message is another lead's: %+v", got)
+	}
+	if got := d.takes(`{"who":"zorglub.canari\u0040oiseau.example","says":"` + canaryWord + `"}`); got.State != growth.DeliveryFailed {
+		a.t.Fatalf("delivery = %+v", got)
+	}
+	dispatcher := tasks.Dispatcher{Store: a.s, Log: zerolog.Nop()}
+	eventually(a.t, "the subscription is told", func() bool {
+		a.must(dispatcher.Pass(a.t.Context()))
+		return a.count(`SELECT count(*) FROM subscription_deliveries WHERE event_lead_id = $1 OR event_job_id IN (SELECT id FROM jobs WHERE lead_id = $2)`, string(id), id) > 0
+	})
 }
 
 // staysAway tries every way by which the lead could come back.

@@ -273,7 +273,8 @@ func (p *plant) settles(t *testing.T, kinds []stormy, kindOf map[growth.JobID]in
 		now = p.stands(t, kindOf, kinds)
 		for _, k := range kinds {
 			for state := range now[k.name] {
-				if state != k.ends && !(k.ends == growth.JobRetrying && (state == growth.JobWaiting || state == growth.JobRunning || state == growth.JobQueued)) {
+				turns := k.ends == growth.JobRetrying && slices.Contains([]growth.JobState{growth.JobWaiting, growth.JobRunning, growth.JobQueued}, state)
+				if state != k.ends && !turns {
 					return false
 				}
 			}

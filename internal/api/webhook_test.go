@@ -31,6 +31,22 @@ func (f *face) source(body string) map[string]any {
 	return a.json(f.t)
 }
 
+func str(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// members are the objects of a list.
+func members(v any) []map[string]any {
+	var out []map[string]any
+	list, _ := v.([]any)
+	for _, item := range list {
+		m, _ := item.(map[string]any)
+		out = append(out, m)
+	}
+	return out
+}
+
 func hmacOf(key, text string) []byte {
 	m := hmac.New(sha256.New, []byte(key))
 	m.Write([]byte(text))
@@ -88,11 +104,11 @@ func TestEveryKindOfWebhook(t *testing.T) {
 		if s["secret"] != nil || strings.Contains(string(a.body), given) {
 			t.Errorf("%s: the sender's secret is shown: %s", kind, a.body)
 		}
-		path := "/v1/webhooks/" + s["id"].(string)
+		path := "/v1/webhooks/" + str(s["id"])
 		if s["url"] != "https://leads.example.test"+path {
 			t.Errorf("url = %v", s["url"])
 		}
-		uri := s["url"].(string) + "?from=a%20b"
+		uri := str(s["url"]) + "?from=a%20b"
 		post := func(what string, want int, body string, headers ...string) {
 			t.Helper()
 			if got := f.call(http.MethodPost, path+"?from=a%20b", body, headers...); got.status != want {
@@ -116,7 +132,7 @@ func TestEveryKindOfWebhook(t *testing.T) {
 		next := "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("n", 32)))
 		rotate := func(grace string) {
 			t.Helper()
-			r := f.call(http.MethodPost, "/v1/webhook-sources/"+s["id"].(string)+"/rotate-secret", fmt.Sprintf(`{"secret":%q%s}`, next, grace), "X-API-Key", admin)
+			r := f.call(http.MethodPost, "/v1/webhook-sources/"+str(s["id"])+"/rotate-secret", fmt.Sprintf(`{"secret":%q%s}`, next, grace), "X-API-Key", admin)
 			if r.status != http.StatusOK {
 				t.Fatalf("%s: rotate: %d %s", kind, r.status, r.body)
 			}
@@ -134,7 +150,7 @@ func TestSourceWithoutASecretTakesNothingIn(t *testing.T) {
 	t.Parallel()
 	f := newFace(t, nil)
 	s := f.source(`{"name":"crm","kind":"hubspot"}`)
-	path := "/v1/webhooks/" + s["id"].(string)
+	path := "/v1/webhooks/" + str(s["id"])
 	for _, secret := range []string{"", "x"} {
 		if a := f.call(http.MethodPost, path, leadBody, prove(t, "hubspot", secret, "http://localhost:3000"+path, leadBody, time.Now())...); a.status != http.StatusUnauthorized {
 			t.Errorf("secret %q: %d %s", secret, a.status, a.body)
@@ -145,8 +161,8 @@ func TestSourceWithoutASecretTakesNothingIn(t *testing.T) {
 			t.Errorf("source %s: %d %s", id, a.status, a.body)
 		}
 	}
-	now := f.call(http.MethodGet, "/v1/webhook-sources/"+s["id"].(string), "").json(t)
-	if now["last_refused_at"] == nil || !strings.Contains(now["last_refusal"].(string), "no secret") {
+	now := f.call(http.MethodGet, "/v1/webhook-sources/"+str(s["id"]), "").json(t)
+	if now["last_refused_at"] == nil || !strings.Contains(str(now["last_refusal"]), "no secret") {
 		t.Errorf("the owner sees %v", now)
 	}
 }
@@ -155,7 +171,7 @@ func TestSourceThatIsOffIsNotThere(t *testing.T) {
 	t.Parallel()
 	f := newFace(t, nil)
 	s := f.source(`{"name":"form","kind":"token"}`)
-	id, secret := s["id"].(string), s["secret"].(string)
+	id, secret := str(s["id"]), str(s["secret"])
 	if a := f.call(http.MethodPatch, "/v1/webhook-sources/"+id, `{"enabled":false}`); a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
@@ -176,17 +192,17 @@ func TestDeliveriesAreListedReadAndReplayed(t *testing.T) {
 	f := newFace(t, func(c *api.Config) { c.Arrived = func() { arrived <- struct{}{} } })
 	s := f.source(`{"name":"form","kind":"token","events":["lead"],"event_path":"kind"}`)
 	post := func(body string) map[string]any {
-		return f.call(http.MethodPost, "/v1/webhooks/"+s["id"].(string), body, "Authorization", "Bearer "+s["secret"].(string)).json(t)
+		return f.call(http.MethodPost, "/v1/webhooks/"+str(s["id"]), body, "Authorization", "Bearer "+str(s["secret"])).json(t)
 	}
 	first, dropped := post(`{"kind":"lead","email":"a@b.test"}`), post(`{"kind":"other"}`)
 	if first["accepted"] != 1.0 || dropped["dropped"] != 1.0 || len(arrived) != 1 {
 		t.Errorf("answers %v, %v; %d arrivals told", first, dropped, len(arrived))
 	}
-	list := f.call(http.MethodGet, "/v1/webhook-deliveries?source_id="+s["id"].(string), "").json(t)["data"].([]any)
-	if len(list) != 2 || list[0].(map[string]any)["state"] != "dropped" || list[1].(map[string]any)["body"] != nil {
+	list := f.call(http.MethodGet, "/v1/webhook-deliveries?source_id="+str(s["id"]), "").json(t)["data"]
+	if all := members(list); len(all) != 2 || all[0]["state"] != "dropped" || all[1]["body"] != nil {
 		t.Errorf("list = %v", list)
 	}
-	id := first["data"].([]any)[0].(map[string]any)["id"].(string)
+	id := str(members(first["data"])[0]["id"])
 	one := f.call(http.MethodGet, "/v1/webhook-deliveries/"+id, "").json(t)
 	if body, _ := one["body"].(map[string]any); body["email"] != "a@b.test" || one["event"] != "lead" {
 		t.Errorf("delivery = %v", one)
@@ -201,7 +217,7 @@ func TestSourceShowsTheLeadThatItWouldMake(t *testing.T) {
 	f := newFace(t, nil)
 	s := f.source(`{"name":"form","kind":"hmac","mapping":{"email":"who.mail"}}`)
 	test := func(body string) answer {
-		return f.call(http.MethodPost, "/v1/webhook-sources/"+s["id"].(string)+"/test", body)
+		return f.call(http.MethodPost, "/v1/webhook-sources/"+str(s["id"])+"/test", body)
 	}
 	var out api.SourceTest
 	a := test(`{"body":{"who":{"mail":"ada@example.test"},"company":"Chez Ada"}}`)
@@ -247,14 +263,14 @@ func TestSubscriptionsAreMadeChangedAndEnded(t *testing.T) {
 	f := newFace(t, func(c *api.Config) { c.AllowHosts = []string{"n8n"} })
 	a := f.call(http.MethodPost, "/v1/subscriptions", `{"url":"http://n8n:5678/hook","types":["post.*"]}`)
 	s := a.json(t)
-	if a.status != http.StatusCreated || !strings.HasPrefix(s["secret"].(string), "whsec_") || s["form"] != "standard" || s["active"] != true {
+	if a.status != http.StatusCreated || !strings.HasPrefix(str(s["secret"]), "whsec_") || s["form"] != "standard" || s["active"] != true {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	path := "/v1/subscriptions/" + s["id"].(string)
+	path := "/v1/subscriptions/" + str(s["id"])
 	if again := f.call(http.MethodGet, path, ""); strings.Contains(string(again.body), "whsec_") || strings.Contains(string(again.body), `"secret"`) {
 		t.Errorf("the secret is shown again: %s", again.body)
 	}
-	if b := f.call(http.MethodPatch, path, `{"active":false,"form":"slack"}`).json(t); b["active"] != false || b["form"] != "slack" || b["types"].([]any)[0] != "post.*" {
+	if b := f.call(http.MethodPatch, path, `{"active":false,"form":"slack"}`).json(t); b["active"] != false || b["form"] != "slack" || fmt.Sprint(b["types"]) != "[post.*]" {
 		t.Errorf("changed: %v", b)
 	}
 	r := f.call(http.MethodPost, path+"/rotate-secret", `{"grace_s":60}`).json(t)
@@ -268,7 +284,7 @@ func TestSubscriptionsAreMadeChangedAndEnded(t *testing.T) {
 			t.Errorf("%s: %d %s", body, a.status, a.body)
 		}
 	}
-	if a := f.call(http.MethodGet, path+"/deliveries?state=failed", ""); a.status != http.StatusOK || len(a.json(t)["data"].([]any)) != 0 {
+	if a := f.call(http.MethodGet, path+"/deliveries?state=failed", ""); a.status != http.StatusOK || len(members(a.json(t)["data"])) != 0 {
 		t.Errorf("deliveries: %d %s", a.status, a.body)
 	}
 	if a := f.call(http.MethodDelete, path, ""); a.status != http.StatusNoContent {
@@ -279,7 +295,7 @@ func TestSubscriptionsAreMadeChangedAndEnded(t *testing.T) {
 			t.Errorf("%s: %d", p, a.status)
 		}
 	}
-	if c := f.call(http.MethodPost, "/v1/workspace/rotate-secret", "").json(t); !strings.HasPrefix(c["secret"].(string), "whsec_") || c["old_secret_until"] == nil {
+	if c := f.call(http.MethodPost, "/v1/workspace/rotate-secret", "").json(t); !strings.HasPrefix(str(c["secret"]), "whsec_") || c["old_secret_until"] == nil {
 		t.Errorf("callback secret: %v", c)
 	}
 }
@@ -295,14 +311,14 @@ func TestBurstIsKept(t *testing.T) {
 	statuses := map[int]int{}
 	for i := range n {
 		wg.Go(func() {
-			a := f.call(http.MethodPost, "/v1/webhooks/"+s["id"].(string), fmt.Sprintf(`{"email":"a%d@x.test"}`, i), "Authorization", "Bearer "+s["secret"].(string))
+			a := f.call(http.MethodPost, "/v1/webhooks/"+str(s["id"]), fmt.Sprintf(`{"email":"a%d@x.test"}`, i), "Authorization", "Bearer "+str(s["secret"]))
 			mu.Lock()
 			defer mu.Unlock()
 			statuses[a.status]++
 		})
 	}
 	wg.Wait()
-	got, err := f.s.In(f.ws.ID).Source(t.Context(), growth.SourceID(s["id"].(string)))
+	got, err := f.s.In(f.ws.ID).Source(t.Context(), growth.SourceID(str(s["id"])))
 	if statuses[202] != n || err != nil || got.LastAt == nil {
 		t.Errorf("answers %v, source %+v, %v", statuses, got, err)
 	}
