@@ -125,6 +125,8 @@ func (tx *Tx) moveTo(ctx context.Context, ws growth.WorkspaceID, m Merge) error 
 		`UPDATE import_leads SET after = '' FROM leads l WHERE l.id = lead_id AND l.workspace_id = $1 AND lead_id = $3 AND $2::uuid IS NOT NULL`,
 		`UPDATE qualifications SET lead_id = $3, result = jsonb_set(result, '{lead_id}', to_jsonb($3::uuid::text)) WHERE workspace_id = $1 AND lead_id = $2`,
 		`UPDATE transfers SET lead_id = $3 WHERE workspace_id = $1 AND lead_id = $2`,
+		`UPDATE webhook_deliveries SET lead_id = $3 WHERE workspace_id = $1 AND lead_id = $2`,
+		`UPDATE subscription_deliveries SET event_lead_id = $3::text WHERE workspace_id = $1 AND event_lead_id = $2::text`,
 		`UPDATE lead_reviews SET lead_id = $3 WHERE workspace_id = $1 AND lead_id = $2`,
 		`UPDATE lead_changes SET lead_id = $3 WHERE workspace_id = $1 AND lead_id = $2`,
 		`UPDATE contents SET lead_id = $3 WHERE workspace_id = $1 AND lead_id = $2`,

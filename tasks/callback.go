@@ -235,7 +235,7 @@ func (w CallbackWorker) again(job *Job[CallbackArgs], fault *growth.Error) error
 	if left <= 0 {
 		return growth.Errorf(growth.Refused, fault.Op, "%s, and a day has passed", fault.Message)
 	}
-	fault.RetryAfter = max(min(callbackPause(job.Job.Attempts), left), fault.RetryAfter)
+	fault.RetryAfter = max(min(apart(callbackPause(job.Job.Attempts)), left), fault.RetryAfter)
 	return fault
 }
 
@@ -247,12 +247,16 @@ func retryStatus(status int) bool {
 	return status >= 500
 }
 
-// callbackPause grows from 1 s to 4 h, each a fifth longer at most, so that messages that failed together come apart; the
-// pauses between store.CallbackAttempts attempts last a little over 24 h. The first is short because n8n answers 409 while
-// a run that asks for a callback has not yet reached its Wait node, which is a matter of a moment.
+// callbackPause grows from 1 s to 4 h; the pauses between store.CallbackAttempts attempts last a little over 24 h. The
+// first is short because n8n answers 409 while a run that asks for a callback has not yet reached its Wait node, which
+// is a matter of a moment.
 func callbackPause(attempt int) time.Duration {
-	d := min(time.Second<<min(max(attempt-1, 0), 20), 4*time.Hour)
-	return d + rand.N(d/5) //nolint:gosec // spreading load needs no secrecy
+	return min(time.Second<<min(max(attempt-1, 0), 20), 4*time.Hour)
+}
+
+// apart makes a pause up to a fifth longer, so that messages that failed together come back apart.
+func apart(d time.Duration) time.Duration {
+	return d + rand.N(d/5+1) //nolint:gosec // spreading load needs no secrecy
 }
 
 func retryAfter(h string) time.Duration {

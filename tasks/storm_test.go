@@ -26,7 +26,7 @@ import (
 type stormy struct {
 	name   string
 	answer func(w http.ResponseWriter, r *http.Request)
-	ends   growth.JobState // succeeded or failed; retrying: not before the receiver is well
+	ends   growth.JobState // succeeded or failed; retrying: not before the receiver is well, and until then it takes its turns
 	code   growth.Code     // of a failed one
 }
 
@@ -239,10 +239,10 @@ func (p *plant) storm(t *testing.T, urls []string, total int) map[growth.JobID]i
 	return kindOf
 }
 
-// stands gives, for each receiver, how many callbacks are in which state.
-func (p *plant) stands(t *testing.T, kindOf map[growth.JobID]int, kinds []stormy) map[string]map[growth.JobState]int {
+// stands gives, for each receiver, how many callbacks are in which state, and how many have been tried.
+func (p *plant) stands(t *testing.T, kindOf map[growth.JobID]int, kinds []stormy) (out map[string]map[growth.JobState]int, tried map[string]int) {
 	t.Helper()
-	out := map[string]map[growth.JobState]int{}
+	out, tried = map[string]map[growth.JobState]int{}, map[string]int{}
 	for _, k := range kinds {
 		out[k.name] = map[growth.JobState]int{}
 	}
@@ -257,10 +257,13 @@ func (p *plant) stands(t *testing.T, kindOf map[growth.JobID]int, kinds []stormy
 				t.Fatalf("%s: failed with %+v", k.name, j.Error)
 			}
 			out[k.name][state]++
+			if j.Attempts > 0 { // to be sent away is no attempt
+				tried[k.name]++
+			}
 			cursor = string(j.ID)
 		}
 		if len(page) < 200 {
-			return out
+			return out, tried
 		}
 	}
 }
@@ -269,8 +272,9 @@ func (p *plant) stands(t *testing.T, kindOf map[growth.JobID]int, kinds []stormy
 func (p *plant) settles(t *testing.T, kinds []stormy, kindOf map[growth.JobID]int, total int) {
 	t.Helper()
 	var now map[string]map[growth.JobState]int
+	var tried map[string]int
 	patiently(t, total, "every callback has been judged", func() bool {
-		now = p.stands(t, kindOf, kinds)
+		now, tried = p.stands(t, kindOf, kinds)
 		for _, k := range kinds {
 			for state := range now[k.name] {
 				turns := k.ends == growth.JobRetrying && slices.Contains([]growth.JobState{growth.JobWaiting, growth.JobRunning, growth.JobQueued}, state)
@@ -278,14 +282,14 @@ func (p *plant) settles(t *testing.T, kinds []stormy, kindOf map[growth.JobID]in
 					return false
 				}
 			}
-			if k.ends == growth.JobRetrying && now[k.name][growth.JobRetrying] == 0 {
+			if tried[k.name] == 0 {
 				return false
 			}
 		}
 		return true
 	})
 	for _, k := range kinds {
-		t.Logf("%-26s %v", k.name, now[k.name])
+		t.Logf("%-26s %v, tried %d", k.name, now[k.name], tried[k.name])
 	}
 	if n := p.count(`SELECT count(*) FROM jobs WHERE type = 'callback' AND error_message LIKE '%429%' AND state = 'retrying' AND run_at < updated_at + interval '44 seconds'`); n != 0 {
 		t.Errorf("%d callbacks do not wait as long as Retry-After says", n)
@@ -300,7 +304,7 @@ func (p *plant) calms(t *testing.T, kinds []stormy, kindOf map[growth.JobID]int)
 		p.exec(`UPDATE jobs SET run_at = now() WHERE type = 'callback' AND run_at > now() AND state IN ('retrying', 'waiting')`)
 		_, _ = p.inspect.RunAllRetryTasks("callbacks") // an operator's button
 		p.queue.Wake()
-		now = p.stands(t, kindOf, kinds)
+		now, _ = p.stands(t, kindOf, kinds)
 		for _, k := range kinds {
 			want := k.ends
 			if want == growth.JobRetrying {
