@@ -342,11 +342,17 @@ func (r *Runner) wait(ctx context.Context, c *Claim, o store.Outcome, w *WaitErr
 	if w.Reason == growth.WaitApproval || w.Reason == growth.WaitPostingWindow {
 		o.Err = nil // nothing went wrong: the job waits as it was meant to
 	}
-	if d := time.Until(w.Until); !w.Until.IsZero() && d <= shortWait && c.Job.Type != growth.JobLinkedInPublish && retriesLeft(ctx) {
+	if d := time.Until(w.Until); !w.Until.IsZero() && d <= shortWait && waitsInRedis(c.Job.Type) && retriesLeft(ctx) {
 		return o, &again{after: max(d, 100*time.Millisecond), free: true, err: err}
 	}
 	o.Redeliver = true
 	return o, nil
+}
+
+// waitsInRedis says whether asynq may hold a job while it waits. Posts are never asynq's to repeat, and callbacks that
+// take turns would fill the room of those that can go at once.
+func waitsInRedis(t growth.JobType) bool {
+	return t != growth.JobLinkedInPublish && t != growth.JobCallback
 }
 
 // retriesLeft says whether asynq would deliver the task again. It archives a task whose retries are used up before it
