@@ -13,11 +13,13 @@ import (
 func keysCommand(s surroundings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "Look after ENCRYPTION_KEY",
+		Short: "Look after API keys and ENCRYPTION_KEY",
+		Long:  "An API key's text is shown once, when it is made. Its commands take a key with the scope admin.",
 		Args:  knownCommand,
 		RunE:  showHelp,
 	}
 	cmd.AddCommand(resealCommand(s))
+	addAPIKeys(cmd, s)
 	return cmd
 }
 
