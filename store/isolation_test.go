@@ -40,6 +40,7 @@ type owned struct {
 	arrived  growth.DeliveryID
 	listener growth.Subscription
 	told     growth.DeliveryID
+	audited  string
 }
 
 const someFile = "name,email\nA,a@example.com\n"
@@ -102,6 +103,8 @@ func furnished(t *testing.T) owned {
 	_, err = b.sc.SetAlerts(b.ctx, []store.Alert{{Kind: "unknown_costs", Severity: store.SeverityWarning, Message: "ours"}}, time.Now())
 	b.must(err)
 	o.webhooks()
+	o.audited, err = b.sc.BeginAudit(b.ctx, store.AuditEntry{Operation: "ours", Target: o.key.ID})
+	b.must(err)
 	return o
 }
 
@@ -211,12 +214,26 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"TallyCalls":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TallyCalls(o.ctx, time.Time{})) },
 	"Latencies":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Latencies(o.ctx, time.Time{})) },
 	"Attention":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Attention(o.ctx)) },
-	"Keys":         func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Keys(o.ctx)) },
+	"Keys":         func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Keys(o.ctx, store.Page{})) },
 	"Accounts":     func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Accounts(o.ctx)) },
 	"Campaigns":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Campaigns(o.ctx, store.Page{})) },
 	"RankedLeads":  func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.RankedLeads(o.ctx, store.Ranked{})) },
 	"RecentBodies": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.RecentBodies(o.ctx, 10)) },
 	"RevokeKey":    func(sc store.Scoped, o owned) (any, bool) { return absent(sc.RevokeKey(o.ctx, o.key.ID)) },
+	"RotateKey": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(second(sc.RotateKey(o.ctx, o.key.ID, 0, "ag_", []byte("their hash"))))
+	},
+	"BeginAudit": func(sc store.Scoped, o owned) (any, bool) {
+		id, err := sc.BeginAudit(o.ctx, store.AuditEntry{Operation: "theirs"})
+		return err, err == nil && id != o.audited
+	},
+	"EndAudit": func(sc store.Scoped, o owned) (any, bool) {
+		err := sc.EndAudit(o.ctx, o.audited, 500)
+		return err, err == nil // that nothing changes is seen in the snapshot
+	},
+	"Audit": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Audit(o.ctx, store.AuditFilter{Operation: "ours"}, store.Page{}))
+	},
 	"Lead": func(sc store.Scoped, o owned) (any, bool) {
 		_, err := sc.Lead(o.ctx, o.lead.Lead.ID)
 		return absent(err)
@@ -769,7 +786,7 @@ func (o owned) snapshot() map[string]string {
 		"jobs", "leads", "campaigns", "contents", "linkedin_accounts", "linkedin_connects", "publications", "api_keys", "calls", "events", "cache_days", "transfers", "qualifications",
 		"schedules", "schedule_ticks", "budgets", "lead_reviews", "imports", "erasures", "tombstones",
 		"rubrics", "golden_sets", "lead_merges", "lead_changes", "lead_keys", "brands", "content_decisions", "content_batches", "alert_states", "media",
-		"webhook_sources", "webhook_deliveries", "subscriptions", "subscription_deliveries",
+		"webhook_sources", "webhook_deliveries", "subscriptions", "subscription_deliveries", "audit_log",
 	} {
 		var b []byte
 		err := o.db.QueryRowContext(o.ctx, `SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text), '[]') FROM `+table+` x WHERE workspace_id = $1`, o.ws.ID).Scan(&b)

@@ -21,6 +21,7 @@ type Key struct {
 	ExpiresAt *time.Time         `json:"expires_at"`
 	LastUsed  *time.Time         `json:"last_used_at"`
 	CreatedAt time.Time          `db:"created_at" json:"created_at"`
+	Replaces  *string            `json:"rotated_from,omitempty" doc:"The key that this one takes the place of"`
 }
 
 type keyRow struct {
@@ -32,14 +33,15 @@ type keyRow struct {
 	ExpiresAt *time.Time     `db:"expires_at"`
 	LastUsed  *time.Time     `db:"last_used_at"`
 	CreatedAt time.Time      `db:"created_at"`
+	Replaces  *string        `db:"rotated_from"`
 }
 
-const keyColumns = `id, workspace_id, name, prefix, scopes, expires_at, last_used_at, created_at`
+const keyColumns = `id, workspace_id, name, prefix, scopes, expires_at, last_used_at, created_at, rotated_from`
 
 func (r keyRow) key() Key {
 	return Key{
 		ID: r.ID, Workspace: growth.WorkspaceID(r.Workspace.String), Name: r.Name, Prefix: r.Prefix, Scopes: r.Scopes,
-		ExpiresAt: r.ExpiresAt, LastUsed: r.LastUsed, CreatedAt: r.CreatedAt.UTC(),
+		ExpiresAt: inUTC(r.ExpiresAt), LastUsed: inUTC(r.LastUsed), CreatedAt: r.CreatedAt.UTC(), Replaces: r.Replaces,
 	}
 }
 
@@ -74,11 +76,13 @@ func (s *Store) KeyByHash(ctx context.Context, hash []byte) (Key, error) {
 	return r.key(), nil
 }
 
-// Keys lists the live keys of the workspace, newest first.
-func (sc Scoped) Keys(ctx context.Context) ([]Key, error) {
+// Keys lists the keys of the workspace that are not revoked, newest first. An expired one is among them: it can be
+// rotated.
+func (sc Scoped) Keys(ctx context.Context, p Page) ([]Key, error) {
 	var rows []keyRow
 	if err := sc.s.db.SelectContext(ctx, &rows, `
-		SELECT `+keyColumns+` FROM api_keys WHERE workspace_id = $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT 200`, sc.ws); err != nil {
+		SELECT `+keyColumns+` FROM api_keys
+		WHERE workspace_id = $1 AND revoked_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3`, sc.ws, p.before(), p.limit()); err != nil {
 		return nil, wrap("keys", err)
 	}
 	out := make([]Key, 0, len(rows))
@@ -86,6 +90,29 @@ func (sc Scoped) Keys(ctx context.Context) ([]Key, error) {
 		out = append(out, r.key())
 	}
 	return out, nil
+}
+
+// RotateKey makes a key that may do what another may, and lets the other end after grace, if it would not end before.
+// The new one has no end of its own.
+func (sc Scoped) RotateKey(ctx context.Context, id string, grace time.Duration, prefix string, hash []byte) (Key, error) {
+	var r keyRow
+	err := sc.s.InTx(ctx, func(tx *Tx) error {
+		var old keyRow
+		err := tx.tx.GetContext(ctx, &old, `
+			UPDATE api_keys SET expires_at = least(expires_at, now() + $3 * interval '1 millisecond')
+			WHERE id = $1 AND workspace_id = $2 AND revoked_at IS NULL RETURNING `+keyColumns, id, sc.ws, grace.Milliseconds())
+		if errors.Is(err, sql.ErrNoRows) {
+			return growth.Errorf(growth.NotFound, "store.RotateKey", "there is no such key in this workspace")
+		}
+		if err != nil {
+			return wrap("rotate key", err)
+		}
+		return tx.tx.GetContext(ctx, &r, `
+			INSERT INTO api_keys (id, workspace_id, name, prefix, hash, scopes, rotated_from)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING `+keyColumns,
+			growth.NewID(), sc.ws, old.Name, prefix, hash, old.Scopes, old.ID)
+	})
+	return r.key(), wrap("rotate key", err)
 }
 
 // RevokeKey ends a key of the workspace.

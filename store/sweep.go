@@ -165,6 +165,7 @@ func (s *Store) Purge(ctx context.Context, retention time.Duration) (int64, erro
 			WHERE received_at < now() - greatest($1, 2592000) * interval '1 second' LIMIT 5000)`, // longer than any sender tries again
 		`DELETE FROM subscription_deliveries WHERE id IN (SELECT id FROM subscription_deliveries
 			WHERE created_at < now() - $1 * interval '1 second' LIMIT 5000)`,
+		`DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE created_at < now() - greatest($1, 31536000) * interval '1 second' LIMIT 5000)`, // a year at least
 		`DELETE FROM model_notices WHERE noticed_at < now() - $1 * interval '1 second'`,
 	} {
 		res, err := s.db.ExecContext(ctx, q, retention.Seconds())

@@ -14,6 +14,7 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/auth"
 	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/events"
+	"github.com/zakibelm/astrogrowth/internal/limit"
 	"github.com/zakibelm/astrogrowth/internal/wiring"
 	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
@@ -47,6 +48,7 @@ func run(ctx context.Context) error {
 		Currency:     b.Config.Currency, Rate: b.Rate(), Seal: b.Keyring.Seal, LinkedIn: b.LinkedIn(), Unpublish: b.Unpublish, Fetch: b.PictureClient(), RequireKeys: b.Config.KeysRequired(),
 		AllowHosts: callbackHosts(b), CORSOrigins: b.Config.CORSOrigins, PublicURL: b.Config.AppURL, EmbedModel: b.EmbedModel(), Simulated: b.Config.SimulatorWanted(), Version: wiring.Version(), Report: b.Report,
 		Accounts: b.Accounts(relay.Wake), ConnectURL: b.Config.LinkedInRedirectURI,
+		Limiter: limit.New(b.Redis, "api"), PerHour: b.Config.APIRequestsPerHour,
 	})
 	// The jobs that a server still accepts while it drains are handed over by what runs beside it, so that goes last.
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -69,7 +71,7 @@ func serve(ctx context.Context, b *wiring.Base, handler http.Handler) error {
 	b.Health.Mount(mux)
 	mux.Handle("/", handler)
 	return daemon.Serve(ctx, daemon.Server{
-		Addr: b.Config.Addr(b.Config.Port), Handler: daemon.Middleware(b.Log, b.Health.Registry())(mux), Log: b.Log, Name: "enqueuer",
+		Addr: b.Config.Addr(b.Config.Port), Handler: daemon.KnowClient(b.Config.TrustedProxies.Contains)(daemon.Middleware(b.Log, b.Health.Registry())(mux)), Log: b.Log, Name: "enqueuer",
 		Variable: "PORT", Health: b.Health,
 	})
 }

@@ -48,7 +48,7 @@ func serve(ctx context.Context, b *wiring.Base, ready func(net.Addr)) error {
 	b.Health.Mount(mux)
 	mux.Handle("/", pages)
 	return daemon.Serve(ctx, daemon.Server{
-		Addr: b.Config.Addr(b.Config.MonitorPort), Handler: daemon.Middleware(b.Log, b.Health.Registry())(mux), Log: b.Log, Name: program,
+		Addr: b.Config.Addr(b.Config.MonitorPort), Handler: daemon.KnowClient(b.Config.TrustedProxies.Contains)(daemon.Middleware(b.Log, b.Health.Registry())(mux)), Log: b.Log, Name: program,
 		Variable: "MONITOR_PORT", DrainTimeout: 5 * time.Second, Health: b.Health, Ready: ready,
 	})
 }

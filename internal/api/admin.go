@@ -10,7 +10,6 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
-	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
 )
 
@@ -18,20 +17,21 @@ func (a *api) admin(h huma.API) {
 	register(h, op(http.MethodGet, "/v1/me", "admin", "Test a key", auth.ScopeRead, 200), a.me)
 	register(h, op(http.MethodGet, "/v1/workspace", "admin", "Read the workspace's settings", auth.ScopeRead, 200), a.getWorkspace)
 	register(h, op(http.MethodPut, "/v1/workspace/settings", "admin", "Replace the workspace's settings", auth.ScopeAdmin, 200), a.putSettings)
-	register(h, op(http.MethodGet, "/v1/keys", "admin", "List API keys", auth.ScopeAdmin, 200), a.listKeys)
-	register(h, op(http.MethodPost, "/v1/keys", "admin", "Make an API key; it is shown once", auth.ScopeAdmin, 201), a.postKey)
-	register(h, op(http.MethodDelete, "/v1/keys/{id}", "admin", "Revoke an API key", auth.ScopeAdmin, 204), a.deleteKey)
 	register(h, op(http.MethodGet, "/v1/analytics/summary", "analytics", "What the chain did and what it cost", auth.ScopeRead, 200), a.getSummary)
 	register(h, op(http.MethodGet, "/v1/analytics/forecast", "analytics", "What the chain will cost", auth.ScopeRead, 200), a.getForecast)
 	register(h, op(http.MethodGet, "/v1/analytics/breakers", "analytics", "The state of every circuit breaker", auth.ScopeRead, 200), a.getBreakers)
 	register(h, op(http.MethodGet, "/v1/analytics/quotas", "analytics", "Free tiers: what is left, who waits, and until when", auth.ScopeRead, 200), a.getFreeTiers)
 	register(h, op(http.MethodPost, "/v1/breakers/reset", "analytics", "Close a circuit breaker, or all of them", auth.ScopeAdmin, 200), a.resetBreakers)
 	a.caching(h)
+	a.keys(h)
+	a.audit(h)
+	a.workspacesOf(h)
 }
 
 // Me is who a key is.
 type Me struct {
-	Name      string   `json:"name"`
+	Name      string   `json:"name" doc:"Of the key; local for the user of this machine, who needs none"`
+	KeyID     string   `json:"key_id,omitempty"`
 	Workspace string   `json:"workspace"`
 	Scopes    []string `json:"scopes"`
 	Simulated bool     `json:"simulated" doc:"Providers and LinkedIn are the built-in simulator"`
@@ -39,7 +39,7 @@ type Me struct {
 
 func (a *api) me(ctx context.Context, _ *struct{}) (*struct{ Body Me }, error) {
 	w, err := a.Store.In(who(ctx).Workspace).Workspace(ctx)
-	return &struct{ Body Me }{Me{Name: who(ctx).Name, Workspace: w.Slug, Scopes: who(ctx).Scopes, Simulated: a.Simulated}}, err
+	return &struct{ Body Me }{Me{Name: who(ctx).Name, KeyID: who(ctx).KeyID, Workspace: w.Slug, Scopes: who(ctx).Scopes, Simulated: a.Simulated}}, err
 }
 
 func (a *api) getWorkspace(ctx context.Context, _ *struct{}) (*struct{ Body growth.Workspace }, error) {
@@ -62,37 +62,6 @@ func (a *api) putSettings(ctx context.Context, in *settingsInput) (*struct{ Body
 	}
 	w, err := sc.Workspace(ctx)
 	return &struct{ Body growth.Workspace }{w}, err
-}
-
-func (a *api) listKeys(ctx context.Context, _ *struct{}) (*struct{ Body List[store.Key] }, error) {
-	ks, err := a.Store.In(who(ctx).Workspace).Keys(ctx)
-	return &struct{ Body List[store.Key] }{List[store.Key]{Data: ks}}, err
-}
-
-type keyInput struct {
-	Body struct {
-		Name      string     `json:"name" minLength:"1" maxLength:"100"`
-		Scopes    []string   `json:"scopes" minItems:"1" enum:"enqueue,read,approve,admin"`
-		ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	}
-}
-
-// NewKey is a key that was just made: the only time that it is shown.
-type NewKey struct {
-	store.Key
-	Secret string `json:"key"`
-}
-
-func (a *api) postKey(ctx context.Context, in *keyInput) (*struct{ Body NewKey }, error) {
-	secret := auth.NewKey()
-	k, err := a.Store.AddKey(ctx, store.Key{
-		Workspace: who(ctx).Workspace, Name: in.Body.Name, Scopes: in.Body.Scopes, ExpiresAt: in.Body.ExpiresAt, Prefix: auth.Prefix(secret),
-	}, auth.Hash(secret))
-	return &struct{ Body NewKey }{NewKey{Key: k, Secret: secret}}, err
-}
-
-func (a *api) deleteKey(ctx context.Context, in *IDInput) (*struct{}, error) {
-	return nil, a.Store.In(who(ctx).Workspace).RevokeKey(ctx, in.ID)
 }
 
 // BreakerStatus is a circuit breaker as the API shows it.

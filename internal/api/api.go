@@ -17,6 +17,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/events"
+	"github.com/zakibelm/astrogrowth/internal/limit"
 	"github.com/zakibelm/astrogrowth/router"
 	"github.com/zakibelm/astrogrowth/router/cache"
 	"github.com/zakibelm/astrogrowth/store"
@@ -31,7 +32,7 @@ const (
 	maxWait  = 60 * time.Second
 )
 
-// Config is what the API stands on. Every field but Accounts, CORSOrigins, AllowHosts and Report is required.
+// Config is what the API stands on. Every field but Accounts, CORSOrigins, AllowHosts, Report, Limiter and PerHour is required.
 type Config struct {
 	Store        *store.Store
 	Queue        *tasks.Queue
@@ -61,17 +62,20 @@ type Config struct {
 	Simulated    bool          // providers and LinkedIn are the simulator
 	Version      string
 	Report       func(context.Context, error)
+	Limiter      *limit.Limiter // nil: requests are not counted
+	PerHour      int            // requests that a key may make in an hour; 0: any number
 }
 
 // api holds the handlers.
 type api struct {
 	Config
 	workspaces workspaceCache
+	meter      *meter
 }
 
 // New builds the handler of every path below /v1 and /api/trpc, the OpenAPI documents, and the pages that show them.
 func New(cfg Config) http.Handler {
-	a := &api{Config: cfg}
+	a := &api{Config: cfg, meter: newMeter(cfg.Limiter, cfg.PerHour, cfg.Log)}
 	problems() // before the first operation is described: it is part of every description
 	mux := http.NewServeMux()
 	h := humago.New(mux, humaConfig(cfg))
@@ -119,8 +123,10 @@ func (a *api) crossOrigin(next http.Handler) http.Handler {
 	}
 	return cors.New(cors.Options{
 		AllowedOrigins: a.CORSOrigins, AllowedMethods: []string{"GET", "POST", "PUT", "PATCH", "DELETE"},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Workspace", "X-Request-Id"},
-		ExposedHeaders: []string{"Location", "Retry-After", "Idempotency-Replayed", "X-Request-Id"}, MaxAge: 600,
+		AllowedHeaders: []string{"*"}, // clients have headers of their own, and keys are in none that a browser adds by itself
+		ExposedHeaders: []string{
+			"Location", "Retry-After", "Idempotency-Replayed", "X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+		}, MaxAge: 600,
 	}).Handler(next)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/api"
 )
 
@@ -121,58 +120,6 @@ func TestKeysAndScopes(t *testing.T) {
 	}
 	if a := f.call(http.MethodPost, "/api/trpc/llm.complete", `{"taskType":"simple","messages":[{"role":"user","content":"1+1"}]}`); a.status != http.StatusUnauthorized || !strings.Contains(string(a.body), `"code":-32001`) {
 		t.Errorf("tRPC without a key: %d %s", a.status, a.body)
-	}
-}
-
-// Every path that names a thing by its id answers 404 to a key of another workspace.
-func TestOtherWorkspacesThingsAreNotFound(t *testing.T) {
-	t.Parallel()
-	f := newFace(t, func(c *api.Config) { c.RequireKeys = true })
-	other, err := f.s.EnsureWorkspace(t.Context(), "other", "Other")
-	if err != nil {
-		t.Fatal(err)
-	}
-	mine, theirs := f.key(f.ws.ID, "admin"), f.key(other.ID, "admin")
-	job, ok := f.call(http.MethodPost, "/v1/jobs/content-generation", `{"topic":"x"}`, "X-API-Key", mine).json(t)["id"].(string)
-	if !ok {
-		t.Fatal("no job")
-	}
-	doc, err := openapi3.NewLoader().LoadFromData(f.call(http.MethodGet, "/openapi.json", "").body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bodies := map[string]string{"settle": `{"verdict":"drop"}`, "/v1/calls/{id}/settle": `{"cost_usd":"1"}`, "reject": `{"reason":"x"}`, "approve": `{"hash":"x"}`, "patch": `{}`}
-	bodies["contest"], bodies["override"] = `{"observations":"x"}`, `{"score":1,"reason":"x"}`
-	bodies["merge"], bodies["runs"] = `{"into":"`+growth.NewID()+`"}`, `{"candidates":[{"provider":"openrouter","model":"x"}]}`
-	bodies["plan"], bodies["/v1/calendar/{id}"] = `{"zone":"UTC","slots":[]}`, `{"now":true}`
-	bodies["test"] = `{"body":{}}`
-	tried := 0
-	for path, item := range doc.Paths.Map() {
-		if !strings.Contains(path, "{id}") {
-			continue
-		}
-		for method := range item.Operations() {
-			body := bodies[path]
-			if body == "" {
-				body = bodies[strings.ToLower(method)]
-			}
-			if body == "" {
-				body = bodies[path[strings.LastIndex(path, "/")+1:]]
-			}
-			tried++
-			if a := f.call(method, strings.NewReplacer("{id}", job, "{version}", "1").Replace(path), body, "X-API-Key", theirs); a.status != http.StatusNotFound {
-				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
-			}
-		}
-	}
-	if tried < 10 {
-		t.Errorf("only %d paths were tried", tried)
-	}
-	if a := f.call(http.MethodGet, "/v1/jobs/"+job, "", "X-API-Key", mine); a.status != http.StatusOK {
-		t.Errorf("the owner's own job: %d", a.status)
-	}
-	if a := f.call(http.MethodGet, "/v1/jobs/"+job, "", "X-API-Key", theirs, "X-Workspace", "default"); a.status != http.StatusNotFound {
-		t.Errorf("a workspace's key picked another workspace: %d", a.status)
 	}
 }
 

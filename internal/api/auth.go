@@ -32,8 +32,9 @@ func needs(s auth.Scope) map[string]any { return map[string]any{scopeKey: s} }
 // mistake in this program and is refused.
 func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 	p, err := a.principal(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-API-Key"), ctx.Header("X-Workspace"))
+	err = a.admit(ctx.Context(), p, err, freeOfCharge(ctx.Operation().Method, ctx.Operation().Path), ctx.SetHeader)
+	scope, ok := ctx.Operation().Metadata[scopeKey].(auth.Scope)
 	if err == nil {
-		scope, ok := ctx.Operation().Metadata[scopeKey].(auth.Scope)
 		if !ok || !p.May(scope) {
 			err = growth.Errorf(growth.Forbidden, "api.authenticate", "this call needs a key with the scope %q", scope)
 		}
@@ -42,7 +43,12 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		a.refuse(ctx, problemOf(err))
 		return
 	}
-	next(huma.WithValue(ctx, principalKey{}, p))
+	ctx = huma.WithValue(ctx, principalKey{}, p)
+	if audits(ctx.Operation().Method, scope) {
+		a.auditOperation(ctx, next)
+		return
+	}
+	next(ctx)
 }
 
 func (a *api) refuse(ctx huma.Context, p *Problem) {

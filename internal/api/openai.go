@@ -74,6 +74,7 @@ func fromOpenAISDK(r *http.Request) bool { return r.Header.Get("X-Stainless-Lang
 func (a *api) openAI(scope auth.Scope, serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, err := a.openAIPrincipal(r)
+		err = a.admit(r.Context(), p, err, false, w.Header().Set)
 		if err == nil && !p.May(scope) {
 			err = growth.Errorf(growth.Forbidden, "api.openAI", "this call needs a key with the scope %q", scope)
 		}

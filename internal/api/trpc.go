@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -110,6 +111,7 @@ func (a *api) trpc(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	principal, err := a.principal(r.Context(), r.Header.Get("Authorization"), r.Header.Get("X-API-Key"), r.Header.Get("X-Workspace"))
+	err = a.admit(r.Context(), principal, err, false, w.Header().Set)
 	out := make([]envelope, len(names))
 	for i, name := range names {
 		if err != nil {
@@ -142,7 +144,21 @@ func (a *api) trpcCall(ctx context.Context, method, name string, input json.RawM
 	case !who(ctx).May(proc.scope):
 		return trpcFault(name, newProblem(403, "this call needs a key with the scope "+string(proc.scope)))
 	}
-	data, err := proc.run(a, ctx, input)
+	var data any
+	run := func() (err error) { data, err = proc.run(a, ctx, input); return err }
+	var err error
+	if proc.mutation && audits(method, proc.scope) {
+		if fault := a.audited(ctx, "trpc-"+name, "", func() int {
+			if err = run(); err != nil {
+				return problemOf(err).Status
+			}
+			return http.StatusOK
+		}); fault != nil {
+			err = fault
+		}
+	} else {
+		err = run()
+	}
 	if err != nil {
 		p := problemOf(err)
 		if p.Status == 500 {
@@ -170,8 +186,11 @@ func (a *api) trpcInputs(w http.ResponseWriter, r *http.Request, names []string,
 	raw := json.RawMessage(r.URL.Query().Get("input"))
 	if r.Method == http.MethodPost {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return nil, newProblem(413, "the body is larger than 10 MiB")
+		}
+		if err != nil {
+			return nil, newProblem(408, "the body did not arrive whole")
 		}
 		raw = body
 	} else if len(raw) == 0 && !batch {
@@ -265,7 +284,7 @@ func decode[T any](input json.RawMessage) (T, error) {
 	}
 	if err := json.Unmarshal(input, &v); err != nil {
 		if t, ok := err.(*json.UnmarshalTypeError); ok { //nolint:errorlint // json returns it bare
-			return v, growth.InvalidField("api.trpc", t.Field, "use a value of the type %s", jsonType(t.Type.Kind().String()))
+			return v, growth.InvalidField("api.trpc", first(t.Field, "input"), "use a value of the type %s", jsonType(t.Type.Kind().String()))
 		}
 		return v, growth.InvalidField("api.trpc", "input", "cannot be read")
 	}

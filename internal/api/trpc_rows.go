@@ -121,6 +121,9 @@ func (a *api) trpcCreateContent(ctx context.Context, input json.RawMessage) (any
 		return nil, growth.Errorf(growth.Forbidden, "api.trpc", "approving needs a key with the scope \"approve\"")
 	}
 	sc := a.Store.In(who(ctx).Workspace)
+	if in.Hashtags == nil {
+		in.Hashtags = hashtags{} // none, which is not the same as unknown
+	}
 	c := growth.Content{
 		ID: growth.ContentID(growth.NewID()), Variant: 1, Version: 1, Body: in.Text, Hashtags: in.Hashtags, Score: in.Score, Status: status,
 		Checks: []growth.Check{}, Hash: content.Hash(in.Text, "", in.Hashtags, "", nil), Sketch: content.SketchOf(in.Text),

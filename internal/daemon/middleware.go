@@ -83,7 +83,11 @@ func note(seen *httpMetrics, rw *response, r *http.Request, start time.Time) {
 	if quiet(r.URL.Path) {
 		level = zerolog.DebugLevel
 	}
-	zerolog.Ctx(r.Context()).WithLevel(level).Str("method", knownMethod(r.Method)).Str("route", route).
+	line := zerolog.Ctx(r.Context()).WithLevel(level)
+	if network := ClientNetwork(r.Context()); network != "" {
+		line = line.Str("network", network)
+	}
+	line.Str("method", knownMethod(r.Method)).Str("route", route).
 		Int("status", rw.code()).Int64("bytes", rw.bytes).Dur("took_ms", took).Msg("request")
 }
 

@@ -95,7 +95,6 @@ func (b *Base) sayWhatIsNotBuilt() {
 		what string
 	}{
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", cfg.OTLPEndpoint != "", "traces are not exported yet; request ids join the logs"},
-		{"TRUSTED_PROXIES", len(cfg.TrustedProxies) > 0, "forwarded addresses are not read yet"},
 	} {
 		if v.set {
 			b.Log.Warn().Str("variable", v.name).Msg("this setting does nothing yet: " + v.what)
