@@ -11,7 +11,7 @@ BENCHTIME ?= 1s
 BROWSER = $$(grep -rlE '^//go:build .*\bbrowser\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: run test check race e2e compat n8n-test chain chaos publish-chaos callback-storm recount browser fuzz bench lint fmt build vuln hooks help
+.PHONY: run test check race e2e compat api-fuzz api-docs n8n-test chain chaos publish-chaos callback-storm recount browser fuzz bench lint fmt build vuln hooks help
 
 run: build ## build and start everything on this machine (ARGS= for `up`)
 	@exec bin/astrogrowth up $(ARGS)
@@ -47,6 +47,14 @@ compat: ## let the official OpenAI clients (Go, Node) use the built programs
 n8n-test: ## let a genuine n8n run the workflows (N8N_VERSION=2.8.4; installs 2 GB into ASTROGROWTH_N8N_DIR)
 	@.ci/need postgres redis
 	N8N_VERSION=$${N8N_VERSION:-2.8.4} $(GO) test -count=1 -v -timeout 1h -tags n8n $(TESTFLAGS) ./test/n8n
+
+api-fuzz: ## send generated requests to every operation (API_FUZZ_REQUESTS=50000, API_FUZZ_SEED)
+	@.ci/need postgres redis
+	API_FUZZ_REQUESTS=$${API_FUZZ_REQUESTS:-50000} $(GO) test -count=1 -v -timeout 1h -run TestGeneratedRequests ./internal/api
+
+api-docs: ## write docs/api.md anew out of the program
+	@.ci/need postgres redis
+	$(GO) test -count=1 -run TestPageOfTheAPI ./internal/api -write
 
 chain: ## run the chain with providers down (CHAIN_CALLS, CHAIN_JOBS)
 	@.ci/need postgres redis

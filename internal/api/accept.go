@@ -504,10 +504,10 @@ func strict(raw []byte, v any) error {
 		return nil
 	}
 	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return growth.InvalidField(op, t.Field, "use a value of the type %s", jsonType(t.Type.Kind().String()))
+		return growth.InvalidField(op, first(t.Field, "body"), "use a value of the type %s", jsonType(t.Type.Kind().String()))
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return growth.InvalidField(op, strings.Trim(field, `"`), "there is no such field; see the schema at /docs")
+		return growth.InvalidField(op, first(strings.Trim(field, `"`), "body"), "there is no such field; see the schema at /docs")
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return growth.InvalidField(op, "body", "the JSON ends too early")

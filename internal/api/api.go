@@ -110,6 +110,7 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/api/trpc/", a.trpc)
 	a.openAIFace(h, mux)
 	a.webhookIn(h, mux)
+	a.completeDescription(h)
 	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)
 	a.docs(mux)
 	mux.HandleFunc("/", notFound(mux))

@@ -243,6 +243,7 @@ func register[I, O any](h huma.API, o huma.Operation, f func(context.Context, *I
 			return out, nil
 		}
 		p := problemOf(err)
+		p.nameField(in)
 		if p.Status >= 500 {
 			zerolog.Ctx(ctx).Error().Err(err).Str("code", p.Code).Str("operation", o.OperationID).Msg("call failed")
 			if p.Status == http.StatusInternalServerError {

@@ -23,6 +23,7 @@ func (a *api) leadEdits(h huma.API) {
 	patch := op(http.MethodPatch, "/v1/leads/{id}", "leads", "Change a lead", auth.ScopeEnqueue, 200)
 	patch.Description = "A JSON Merge Patch (RFC 7396) of the lead's fields: null takes a field away. The stored score stays until the next qualification."
 	patch.SkipValidateBody = true
+	patch.RequestBody = &huma.RequestBody{Required: true, Content: asJSON(&huma.Schema{Type: huma.TypeObject, AdditionalProperties: true})}
 	register(h, patch, a.patchLead)
 	erase := op(http.MethodDelete, "/v1/leads/{id}", "leads", "Erase a lead everywhere", auth.ScopeAdmin, 200)
 	erase.Description = "Rows, jobs, scores, events, cached answers and held files go; the receipt and a digest that stops the lead from being imported " +

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/zakibelm/astrogrowth/internal/auth"
 )
 
 // Schema describes the two forms of a stop sequence.
@@ -22,7 +24,7 @@ func describeOpenAI(h huma.API) {
 	schema := func(v any) *huma.Schema { return d.Components.Schemas.Schema(reflect.TypeOf(v), true, "") }
 	add := func(method, path, summary, text string, in, out *huma.Schema, change func(*huma.Operation)) {
 		o := &huma.Operation{
-			Method: method, Path: path, Tags: []string{"openai"}, Summary: summary, Description: text, OperationID: operationID(method, path),
+			Method: method, Path: path, Tags: []string{"openai"}, Summary: summary, Description: text, OperationID: operationID(method, path), Metadata: needs(openAIScope(method)),
 			Responses: map[string]*huma.Response{"200": {Description: "OK", Content: asJSON(out)}},
 		}
 		for _, status := range []int{400, 401, 403, 404, 413, 429, 500, 503, 504} {
@@ -45,6 +47,14 @@ func describeOpenAI(h huma.API) {
 	add(http.MethodGet, "/v1/models/{id}", "One model", "The id may hold slashes.", nil, schema(ModelEntry{}), func(o *huma.Operation) {
 		o.Parameters = []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}}
 	})
+}
+
+// openAIScope is what openAIFace asks of a caller.
+func openAIScope(method string) auth.Scope {
+	if method == http.MethodGet {
+		return auth.ScopeRead
+	}
+	return auth.ScopeEnqueue
 }
 
 const chatText = "For any client of OpenAI's API: set its base URL to this server's `/v1`. Unknown members are ignored; tools, several choices, images and audio are refused. " +

@@ -140,6 +140,9 @@ func chainProblem(p *Problem, chain *router.ChainError) *Problem {
 	if chain.Budget != nil {
 		return p
 	}
+	if p.Status == http.StatusUnprocessableEntity && len(p.Errors) == 0 { // what providers refuse is what was asked
+		p.Errors = []Fault{{Field: "messages", Message: p.Message}}
+	}
 	switch chain.Fault.Code {
 	case growth.Invalid, growth.TooLarge, growth.TooLong, growth.Refused, growth.Canceled, growth.Internal:
 		return p
