@@ -63,6 +63,8 @@ var house = map[string]room{
 	"internal/webhook":  {floor: 1},
 	// When things come due.
 	"internal/timetable": {floor: 1},
+	// What callers in Go import: the REST API, and the words.
+	"client": {floor: 1},
 	// What programs stand on.
 	"internal/daemon":    {floor: 1},
 	"internal/devstack":  {floor: 1},

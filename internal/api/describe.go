@@ -130,17 +130,21 @@ func dropRawForms(o *huma.Operation) {
 }
 
 // files are the answers that are no JSON, by operation.
-var files = map[string]string{
-	"get-v1-leads-export.csv":        "text/csv",
-	"get-v1-imports-id-bad-rows.csv": "text/csv",
-	"get-v1-rubrics-ref-yaml":        "application/yaml",
+var files = map[string][]string{
+	"get-v1-leads-export.csv":        {"text/csv"},
+	"get-v1-imports-id-bad-rows.csv": {"text/csv"},
+	"get-v1-rubrics-ref-yaml":        {"application/yaml"},
+	"get-v1-media-id-content":        {"image/jpeg", "image/png", "image/gif"},
 }
 
 func describeFiles(o *huma.Operation) {
-	kind, ok := files[o.OperationID]
-	if r := o.Responses["200"]; ok && r != nil {
-		r.Description = "The file"
-		r.Content = map[string]*huma.MediaType{kind: {Schema: &huma.Schema{Type: huma.TypeString}}}
+	kinds, r := files[o.OperationID], o.Responses["200"]
+	if len(kinds) == 0 || r == nil {
+		return
+	}
+	r.Description, r.Content = "The file", map[string]*huma.MediaType{}
+	for _, kind := range kinds {
+		r.Content[kind] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 }
 

@@ -99,7 +99,7 @@ func (a *api) serveEvents(ctx context.Context, ws growth.WorkspaceID, l listenin
 	if !l.asked {
 		l.at = now
 	}
-	if !l.w.begin() || !a.catchUp(ctx, ws, &l) {
+	if !l.w.begin(l.at) || !a.catchUp(ctx, ws, &l) {
 		return
 	}
 	beat := time.NewTicker(streamBeat)
@@ -164,13 +164,14 @@ type eventWriter struct {
 	control *http.ResponseController
 }
 
-func (s *eventWriter) begin() bool {
+// begin says first where the stream begins, so that a client that is cut off before its first event misses none either.
+func (s *eventWriter) begin(at growth.EventCursor) bool {
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no") // proxies would otherwise hold events back
 	s.w.WriteHeader(http.StatusOK)
-	return s.write("retry: 3000\n\n")
+	return s.write("retry: 3000\nid: " + at.String() + "\n\n")
 }
 
 func (s *eventWriter) write(text string) bool {

@@ -48,7 +48,7 @@ func TestGeneratedRequestsAreAnsweredAsDescribed(t *testing.T) {
 		if err := judge(r, got); err != nil {
 			bad[r.String()+" "+strconv.Itoa(got.status)]++
 			if bad[r.String()+" "+strconv.Itoa(got.status)] == 1 && len(bad) <= 40 {
-				t.Errorf("%s\n%d %.600s\n%v", a, got.status, got.body, err)
+				t.Errorf("%s\n%d %.600q\n%v", a, got.status, got.body, err)
 			}
 		}
 		if got.status < 300 {
