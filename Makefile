@@ -40,7 +40,7 @@ e2e: build ## start the built programs and walk the jobs through them
 	@.ci/need postgres redis
 	$(GO) test -count=1 -tags e2e $(TESTFLAGS) ./test/...
 
-compat: ## let the official OpenAI clients (Go, Node) use the built programs
+compat: ## let genuine clients (OpenAI for Go and Node, tRPC 10 and 11) use the built programs
 	@.ci/need postgres redis
 	cd test/compat && $(GO) test -count=1 $(TESTFLAGS) ./...
 

@@ -256,6 +256,11 @@ func writeEnvelopes(w http.ResponseWriter, r *http.Request, out []envelope, batc
 			status = http.StatusMultiStatus
 		}
 	}
+	// A client that reads lines reads them from a success alone; each line says of itself how it went.
+	lined := batch && r.Header.Get("trpc-accept") == "application/jsonl"
+	if lined && status >= http.StatusMultipleChoices {
+		status = http.StatusMultiStatus
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Vary", "trpc-accept, accept")
@@ -264,7 +269,7 @@ func writeEnvelopes(w http.ResponseWriter, r *http.Request, out []envelope, batc
 	}
 	w.WriteHeader(status)
 	switch {
-	case batch && r.Header.Get("trpc-accept") == "application/jsonl" && status < 300:
+	case lined:
 		lines := map[string][]any{} // one line in which nothing is deferred
 		for i, e := range out {
 			lines[strconv.Itoa(i)] = []any{[]any{e}}

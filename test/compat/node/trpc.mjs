@@ -150,4 +150,19 @@ for (const linkName of ['httpLink', 'httpBatchLink']) {
   })
 }
 
+if (trpc.httpBatchStreamLink) { // version 11: the link of newer templates, which reads its answers as lines of a success
+  const c = create({ links: [trpc.httpBatchStreamLink({ url: api + '/api/trpc' })] })
+  await step('httpBatchStreamLink: answers', async () => {
+    const [metrics, breakers] = await Promise.all([c.llmAnalytics.cacheMetrics.query(), c.llmAnalytics.circuitBreakerStatus.query()])
+    want(typeof metrics.hits === 'number' && breakers.openrouter, metrics)
+    want((await c.llm.complete.mutate(complete)).content === '4', 'not 4')
+  })
+  await step('httpBatchStreamLink: one refusal among answers, and nothing but refusals', async () => {
+    const [good, bad] = await Promise.allSettled([c.llmAnalytics.cacheMetrics.query(), c.llmAnalytics.nope.query()])
+    want(good.status === 'fulfilled' && bad.reason?.data?.code === 'NOT_FOUND', bad)
+    await refused(() => c.llmAnalytics.summary.query({ days: 'seven' }), 'BAD_REQUEST', 400)
+    await refused(() => c.llmAnalytics.nope.query(), 'NOT_FOUND', 404)
+  })
+}
+
 console.log(JSON.stringify(steps))
