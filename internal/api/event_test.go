@@ -64,7 +64,7 @@ func (f *face) shown(n int) {
 
 // stream is a client that listens.
 type stream struct {
-	t     *testing.T
+	t     testing.TB
 	lines chan string
 	stop  context.CancelFunc
 }

@@ -34,13 +34,13 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 // face is the API over a store of its own and the simulator. No worker runs: jobs stay where they were accepted.
 type face struct {
-	t   *testing.T
+	t   testing.TB
 	s   *store.Store
 	ws  growth.Workspace
 	url string
 }
 
-func newFace(t *testing.T, change func(*api.Config)) *face {
+func newFace(t testing.TB, change func(*api.Config)) *face {
 	t.Helper()
 	s := testenv.Store(t)
 	ws, err := s.EnsureWorkspace(t.Context(), growth.DefaultWorkspace, "Default")
@@ -115,7 +115,7 @@ type answer struct {
 	body   []byte
 }
 
-func (a answer) json(t *testing.T) map[string]any {
+func (a answer) json(t testing.TB) map[string]any {
 	t.Helper()
 	var out map[string]any
 	if err := json.Unmarshal(a.body, &out); err != nil {

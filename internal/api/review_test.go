@@ -44,7 +44,7 @@ func (f *face) scoredLead() growth.LeadID {
 }
 
 // read decodes an answer of the wanted status.
-func read[T any](t *testing.T, a answer, status int) T {
+func read[T any](t testing.TB, a answer, status int) T {
 	t.Helper()
 	var out T
 	if err := json.Unmarshal(a.body, &out); err != nil || a.status != status {
