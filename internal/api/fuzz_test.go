@@ -24,14 +24,14 @@ func TestGeneratedRequestsAreAnsweredAsDescribed(t *testing.T) {
 	t.Parallel()
 	requests, seed := 1000, uint64(7)
 	if n, err := strconv.Atoi(os.Getenv("API_FUZZ_REQUESTS")); err == nil {
-		requests, seed = n, uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+		requests, seed = n, uint64(time.Now().UnixNano())
 	}
 	if n, err := strconv.ParseUint(os.Getenv("API_FUZZ_SEED"), 10, 64); err == nil {
 		seed = n
 	}
 	t.Logf("%d requests, API_FUZZ_SEED=%d", requests, seed)
 	f := newFace(t, nil)
-	w := &wild{Rand: rand.New(rand.NewPCG(seed, 0)), ids: map[string][]string{}} //nolint:gosec // a test repeats itself
+	w := &wild{Rand: rand.New(rand.NewPCG(seed, 0)), ids: map[string][]string{}}
 	for thing, id := range f.furnish(f.ws.ID, "") {
 		w.ids[thing] = append(w.ids[thing], id)
 	}

@@ -233,9 +233,9 @@ func (w *wild) object(s *openapi3.Schema, depth int) map[string]any {
 }
 
 func (w *wild) array(s *openapi3.Schema, name string, depth int) []any {
-	n := int(s.MinItems) + w.IntN(3) //nolint:gosec // the description's own small number
+	n := int(s.MinItems) + w.IntN(3)
 	if s.MaxItems != nil {
-		n = min(n, int(*s.MaxItems)) //nolint:gosec // the description's own small number
+		n = min(n, int(*s.MaxItems))
 	}
 	out := []any{}
 	for range n {

@@ -83,11 +83,12 @@ func note(seen *httpMetrics, rw *response, r *http.Request, start time.Time) {
 	if quiet(r.URL.Path) {
 		level = zerolog.DebugLevel
 	}
-	line := zerolog.Ctx(r.Context()).WithLevel(level)
-	if network := ClientNetwork(r.Context()); network != "" {
-		line = line.Str("network", network)
+	network := func(e *zerolog.Event) {
+		if n := ClientNetwork(r.Context()); n != "" {
+			e.Str("network", n)
+		}
 	}
-	line.Str("method", knownMethod(r.Method)).Str("route", route).
+	zerolog.Ctx(r.Context()).WithLevel(level).Func(network).Str("method", knownMethod(r.Method)).Str("route", route).
 		Int("status", rw.code()).Int64("bytes", rw.bytes).Dur("took_ms", took).Msg("request")
 }
 
