@@ -34,6 +34,7 @@ var tagTexts = map[string]string{
 	"queues":       "Pausing and resuming.",
 	"rubrics":      "How leads are scored, and how well models read them.",
 	"schedules":    "Jobs that come again.",
+	"webhooks":     "Leads that come in by webhook, and events that go out by it.",
 }
 
 // completeDescription goes over every operation once all are registered: it leaves only the errors that can come, gives every body

@@ -15,7 +15,10 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/rs/zerolog"
+
 	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 // description reads the server's own description of itself.
@@ -152,8 +155,37 @@ func (f *face) furnish(ws growth.WorkspaceID, key string) map[string]string {
 	body, err := json.Marshal(map[string]string{"yaml": mine})
 	must(err)
 	post("/v1/rubrics", string(body))
+	source := post("/v1/webhook-sources", `{"name":"form","kind":"token","secret":"0123456789abcdef0123456789abcdef"}`)
+	out["/v1/webhook-sources/{id}"] = id(source)
+	if a := f.call(http.MethodPost, "/v1/webhooks/"+id(source), leadBody, "Authorization", "Bearer 0123456789abcdef0123456789abcdef"); a.status != http.StatusAccepted {
+		f.t.Fatalf("webhook: %d %s", a.status, a.body)
+	}
+	out["/v1/webhook-deliveries/{id}"] = f.call1(key, "/v1/webhook-deliveries")
+	subscription := id(post("/v1/subscriptions", `{"url":"https://hooks.example/x","types":["isolation.test"]}`))
+	out["/v1/subscriptions/{id}"] = subscription
+	f.happens(ws, "isolation.test", "")
+	out["/v1/subscription-deliveries/{id}"] = f.dispatched(key, subscription)
 	out["/v1/rubrics/{ref}"] = "ours"
 	return out
+}
+
+// dispatched has an event told to a subscription, and gives the delivery's id. Transactions of the server's other databases
+// hold events back.
+func (f *face) dispatched(key, subscription string) string {
+	f.t.Helper()
+	d := tasks.Dispatcher{Store: f.s, Log: zerolog.Nop()}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		if err := d.Pass(f.t.Context()); err != nil {
+			f.t.Fatal(err)
+		}
+		var list struct{ Data []struct{ ID string } }
+		a := f.call(http.MethodGet, "/v1/subscriptions/"+subscription+"/deliveries", "", "X-API-Key", key)
+		if json.Unmarshal(a.body, &list) == nil && len(list.Data) > 0 {
+			return list.Data[0].ID
+		}
+	}
+	f.t.Fatal("the event was not told")
+	return ""
 }
 
 // call1 waits for the first element of a list and gives its id.

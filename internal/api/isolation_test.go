@@ -15,9 +15,10 @@ import (
 
 // shared names what belongs to no workspace, with the reason.
 var shared = map[string]string{
-	"/v1/models/{id}":     "the models of the installation",
-	"/v1/queues/{name}":   "queues have names, the same in every workspace; pausing one stops the caller's own jobs alone",
-	"/v1/breakers/{name}": "breakers are the installation's",
+	"/v1/webhooks/{source}": "proved by the source's own secret, not by a key",
+	"/v1/models/{id}":       "the models of the installation",
+	"/v1/queues/{name}":     "queues have names, the same in every workspace; pausing one stops the caller's own jobs alone",
+	"/v1/breakers/{name}":   "breakers are the installation's",
 }
 
 // unlisted names the paths that the framework does not know, with where they are held to isolation.
@@ -27,7 +28,8 @@ var unlisted = []string{
 	"GET /docs", "GET /docs/start.js", "GET /docs/swagger-ui.css", "GET /docs/swagger-ui-bundle.js", "GET /{$}", // pages
 	"POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models", "GET /v1/models/{id...}", // in the description
 	"GET /oauth/linkedin/start", "GET /oauth/linkedin/callback", // by a one-time link, bound to the browser that opened it
-	"POST /v1/jobs/{type}", // always 404
+	"POST /v1/jobs/{type}",       // always 404
+	"POST /v1/webhooks/{source}", // no key is asked for: the signature is held against the source's own secrets
 }
 
 // For every route of the server's own list that names a thing, a key of workspace B that asks for A's thing is told that

@@ -12,8 +12,8 @@ import (
 	"github.com/zakibelm/astrogrowth/store"
 )
 
-// defaultGrace is how long a key that was rotated still works: long enough to bring the new one to every client.
-const defaultGrace = 24 * time.Hour
+// keyGrace is how long a key that was rotated still works: long enough to bring the new one to every client.
+const keyGrace = 24 * time.Hour
 
 func (a *api) keys(h huma.API) {
 	register(h, op(http.MethodGet, "/v1/keys", "admin", "List API keys", auth.ScopeAdmin, 200), a.listKeys)
@@ -60,7 +60,7 @@ func (a *api) postKey(ctx context.Context, in *keyInput) (*struct{ Body NewKey }
 	return &struct{ Body NewKey }{NewKey{Key: k, Secret: secret}}, err
 }
 
-type rotateInput struct {
+type rotateKeyInput struct {
 	IDInput
 
 	Body *struct {
@@ -68,8 +68,8 @@ type rotateInput struct {
 	}
 }
 
-func (a *api) rotateKey(ctx context.Context, in *rotateInput) (*struct{ Body NewKey }, error) {
-	grace := defaultGrace
+func (a *api) rotateKey(ctx context.Context, in *rotateKeyInput) (*struct{ Body NewKey }, error) {
+	grace := keyGrace
 	if in.Body != nil && in.Body.GraceS != nil {
 		grace = time.Duration(*in.Body.GraceS) * time.Second
 	}

@@ -38,7 +38,7 @@ func (a *api) webhookIn(h huma.API, mux *http.ServeMux) {
 		},
 	}
 	problem := d.Components.Schemas.Schema(typeOf[Problem](), true, "")
-	for status, text := range map[string]string{"400": "The body cannot be read", "401": "The call is not proved", "404": "There is no such source, or it is off", "413": "The body is larger than 1 MiB", "503": "Try again"} {
+	for status, text := range map[string]string{"400": "The body cannot be read", "401": "The call is not proved", "404": "There is no such source, or it is off", "403": "The host is not allowed", "413": "The body is larger than 1 MiB", "429": "Try again later", "500": "A fault of ours", "503": "Try again"} {
 		o.Responses[status] = &huma.Response{Description: text, Content: map[string]*huma.MediaType{"application/problem+json": {Schema: problem}}}
 	}
 	d.AddOperation(o)
