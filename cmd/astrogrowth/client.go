@@ -94,20 +94,9 @@ func (c *client) call(ctx context.Context, method, path string, body []byte, out
 
 // send makes a request of a body of any size; the answer goes into out, as it comes when that is a writer.
 func (c *client) send(ctx context.Context, method, path, mediaType string, body io.Reader, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	req, err := c.request(ctx, method, path, mediaType, body)
 	if err != nil {
-		return fmt.Errorf("make the request: %w", err)
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "astrogrowth/"+programVersion())
-	if mediaType != "" {
-		req.Header.Set("Content-Type", mediaType)
-	}
-	if c.key != "" {
-		req.Header.Set("Authorization", "Bearer "+c.key)
-	}
-	if c.workspace != "" {
-		req.Header.Set("X-Workspace", c.workspace)
+		return err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -134,6 +123,25 @@ func (c *client) send(ctx context.Context, method, path, mediaType string, body 
 		return c.stranger(resp.StatusCode)
 	}
 	return nil
+}
+
+func (c *client) request(ctx context.Context, method, path, mediaType string, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "astrogrowth/"+programVersion())
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
+	}
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	if c.workspace != "" {
+		req.Header.Set("X-Workspace", c.workspace)
+	}
+	return req, nil
 }
 
 // silence is a request without an answer.

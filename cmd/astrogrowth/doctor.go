@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -91,7 +92,7 @@ func examine(cmd *cobra.Command, s surroundings, f *apiFlags) error {
 			return err
 		}
 	} else {
-		writeFindings(cmd.OutOrStdout(), findings, well)
+		writeFindings(cmd.OutOrStdout(), findings, well, painter(s, cmd.OutOrStdout()))
 	}
 	if !well {
 		return &codedError{code: exitPartial}
@@ -107,13 +108,15 @@ func diagnose(ctx context.Context, s surroundings, f *apiFlags) []finding {
 		return configProblems(invalid)
 	}
 	if err != nil {
-		return []finding{failing("configuration", err.Error(), "")}
+		return []finding{failing("configuration", err.Error(), "mend .env and the environment: .env.example has every variable with its default")}
 	}
 	d := doctor{cfg: cfg, http: &http.Client{Timeout: checkTimeout}}
 	out := []finding{found("configuration", "every value is accepted")}
+	out = append(out, d.encryption())
 	out = append(out, d.stores(ctx)...)
 	out = append(out, d.ports(ctx)...)
 	out = append(out, d.api(ctx, s, f)...)
+	out = append(out, d.accounts(ctx, s, f)...)
 	out = append(out, d.providers()...)
 	out = append(out, d.linkedInVersion(time.Now()))
 	return append(out, d.routes(ctx, s, f)...)
@@ -122,7 +125,7 @@ func diagnose(ctx context.Context, s surroundings, f *apiFlags) []finding {
 func configProblems(e *config.InvalidError) []finding {
 	out := make([]finding, 0, len(e.Problems)+1)
 	for _, p := range e.Problems {
-		mend := ""
+		mend := "see " + p.Name + " in .env.example"
 		if p.Accepted != "" {
 			mend = "set " + p.Name + " to " + p.Accepted
 		}
@@ -132,9 +135,10 @@ func configProblems(e *config.InvalidError) []finding {
 	return append(out, doubtful("the rest", "was not checked", "mend the configuration, then run the doctor again"))
 }
 
-func writeFindings(w io.Writer, findings []finding, well bool) {
+func writeFindings(w io.Writer, findings []finding, well bool, p paint) {
+	looks := map[string]look{checkOK: good, checkWarn: doubt, checkFail: bad}
 	for _, x := range findings {
-		say(w, "%-4s  %s: %s", x.Status, x.Name, x.Detail)
+		say(w, "%s  %s: %s", p(looks[x.Status], fmt.Sprintf("%-4s", x.Status)), x.Name, x.Detail)
 		if x.Mend != "" {
 			say(w, "      -> %s", x.Mend)
 		}

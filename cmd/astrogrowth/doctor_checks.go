@@ -36,12 +36,12 @@ func (d doctor) stores(ctx context.Context) []finding {
 	if d.cfg.Embedded() {
 		out = append(out, d.postgresProgram(ctx), d.data(ctx))
 	} else {
-		out = append(out, d.database(ctx))
+		out = append(out, d.database(ctx)...)
 	}
 	if d.cfg.EmbeddedRedis() {
 		return append(out, redisProgram())
 	}
-	return append(out, d.redis(ctx))
+	return append(out, d.redis(ctx)...)
 }
 
 // postgresProgram asks for what `up` will start, and installs nothing.
@@ -95,33 +95,34 @@ func redisProgram() finding {
 		"install redis-server, or set REDIS_URL")
 }
 
-func (d doctor) database(ctx context.Context) finding {
+func (d doctor) database(ctx context.Context) []finding {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	db, err := store.Open(ctx, d.cfg.DatabaseURL.Reveal(), store.Options{MaxConns: 1})
 	if err != nil {
-		return failing("postgres", explain(err), "check DATABASE_URL, and that the server runs and can be reached from here")
+		return []finding{failing("postgres", explain(err), "check DATABASE_URL, and that the server runs and can be reached from here")}
 	}
 	defer func() { _ = db.Close() }() // nothing was written
+	clock := d.clock(ctx, db, time.Now)
 	if err := db.CheckSchema(ctx); err != nil {
-		return failing("postgres", explain(err), "run 'astrogrowth migrate', or the programs of the database's version")
+		return []finding{failing("postgres", explain(err), "run 'astrogrowth migrate', or the programs of the database's version"), clock}
 	}
-	return found("postgres", "answers, and its schema is this program's")
+	return []finding{found("postgres", "answers, and its schema is this program's"), clock}
 }
 
-func (d doctor) redis(ctx context.Context) finding {
+func (d doctor) redis(ctx context.Context) []finding {
 	const mend = "check REDIS_URL, and that the server runs and can be reached from here"
 	rdb, err := tasks.Redis(d.cfg.RedisURL.Reveal())
 	if err != nil {
-		return failing("redis", explain(err), mend)
+		return []finding{failing("redis", explain(err), mend)}
 	}
 	defer func() { _ = rdb.Close() }() // nothing was written
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if err := rdb.Ping(ctx).Err(); err != nil {
-		return failing("redis", "does not answer: "+err.Error(), mend)
+		return []finding{failing("redis", "does not answer: "+err.Error(), mend)}
 	}
-	return found("redis", "answers")
+	return append([]finding{found("redis", "answers")}, redisKeeps(ctx, rdb)...)
 }
 
 // ports says of each port whether it is free or ours.
@@ -179,7 +180,7 @@ func (d doctor) ask(ctx context.Context, address string) (status int, body []byt
 func (d doctor) api(ctx context.Context, s surroundings, f *apiFlags) []finding {
 	c, err := f.client(s)
 	if err != nil {
-		return []finding{failing("api", explain(err), "")}
+		return []finding{failing("api", explain(err), "set APP_URL or --url to the address of the API, as http://localhost:3000")}
 	}
 	status, body := d.ask(ctx, c.base+"/readyz")
 	var ready daemon.Readiness
@@ -194,7 +195,7 @@ func (d doctor) api(ctx context.Context, s surroundings, f *apiFlags) []finding 
 	out := []finding{found("api", fmt.Sprintf("%s is ready (%s %s)", c.base, ready.Program, ready.Version))}
 	who, err := c.me(ctx)
 	if err != nil {
-		return append(out, failing("key", explain(err), "set ASTROGROWTH_API_KEY, or make a key: POST /v1/keys"))
+		return append(out, failing("key", explain(err), "set ASTROGROWTH_API_KEY to a key of this API, or ADMIN_API_KEY to the one that the programs have"))
 	}
 	return append(out, found("key", fmt.Sprintf("accepted in the workspace %q (%s)", who.Workspace, strings.Join(who.Scopes, ", "))))
 }

@@ -22,14 +22,14 @@ func jobsCommand(s surroundings) *cobra.Command {
 	var f apiFlags
 	cmd := &cobra.Command{
 		Use:   "jobs",
-		Short: "List, show, cancel and retry jobs",
+		Short: "List, show, follow, cancel and retry jobs",
 		Args:  knownCommand,
 		RunE:  showHelp,
 
 		SuggestionsMinimumDistance: 2,
 	}
 	f.add(cmd)
-	cmd.AddCommand(jobsListCommand(s, &f), jobsShowCommand(s, &f), jobsCancelCommand(s, &f), jobsRetryCommand(s, &f))
+	cmd.AddCommand(jobsListCommand(s, &f), jobsShowCommand(s, &f), jobsTailCommand(s, &f), jobsCancelCommand(s, &f), jobsRetryCommand(s, &f))
 	return cmd
 }
 
@@ -64,6 +64,8 @@ func jobsListCommand(s surroundings, f *apiFlags) *cobra.Command {
 	filter("q", "query", "only jobs with this in their input, or whose id begins with it")
 	filter("cursor", "cursor", "go on behind the page that ended with this cursor")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
+	completes(cmd, "type", "lead-qualification", "content-generation", "linkedin-publish")
+	completes(cmd, "state", "scheduled", "queued", "running", "retrying", "waiting", "succeeded", "failed", "canceled")
 	return cmd
 }
 

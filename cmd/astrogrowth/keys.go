@@ -17,9 +17,11 @@ func keysCommand(s surroundings) *cobra.Command {
 		Long:  "An API key's text is shown once, when it is made. Its commands take a key with the scope admin.",
 		Args:  knownCommand,
 		RunE:  showHelp,
+
+		SuggestionsMinimumDistance: 2,
 	}
+	cmd.AddCommand(apiKeysCommands(s)...)
 	cmd.AddCommand(resealCommand(s))
-	addAPIKeys(cmd, s)
 	return cmd
 }
 

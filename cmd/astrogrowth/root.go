@@ -67,7 +67,8 @@ func newRoot(s surroundings) *cobra.Command {
 		Long: "AstroGrowth qualifies leads, writes marketing content and publishes it to LinkedIn.\n\n" +
 			"`astrogrowth up` starts everything on this machine; the other commands talk to the API that it brings up\n" +
 			"(APP_URL, default http://localhost:3000). Where the API wants a key, they take it from ASTROGROWTH_API_KEY or\n" +
-			"ADMIN_API_KEY.\n\n" +
+			"ADMIN_API_KEY. What reads prints JSON with --json. Colours are for terminals only, and for none with NO_COLOR set.\n" +
+			"'astrogrowth completion bash' (or zsh, fish, powershell) prints the completion of a shell.\n\n" +
 			"Exit codes: 0 all done, 1 part of it (some bad rows, a failed job or check), 2 nothing done.",
 		Args:                       knownCommand,
 		RunE:                       showHelp,
@@ -79,7 +80,9 @@ func newRoot(s surroundings) *cobra.Command {
 	root.AddCommand(
 		upCommand(), migrateCommand(), simulatorCommand(),
 		importCommand(s), jobsCommand(s), schedulesCommand(s), doctorCommand(s), routesCommand(s), cacheCommand(s), rehearseCommand(s), keysCommand(s), versionCommand(),
+		leadsCommand(s), contentsCommand(s), calendarCommand(s),
 	)
+	withExamples(root)
 	return root
 }
 
@@ -157,13 +160,21 @@ func terminal(v any) bool {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	asJSON := false
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), map[string]string{
+					"version": programVersion(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
+				})
+			}
 			say(cmd.OutOrStdout(), "astrogrowth %s (%s, %s/%s)", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }

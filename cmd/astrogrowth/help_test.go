@@ -1,0 +1,131 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestEveryCommandHasAnExampleThatItWouldTake(t *testing.T) {
+	t.Parallel()
+	root := newRoot(surroundings{})
+	seen := 0
+	eachCommand(root, func(c *cobra.Command) {
+		seen++
+		if c.Short == "" || c.Example == "" {
+			t.Errorf("%s: Short %q, Example %q", c.CommandPath(), c.Short, c.Example)
+		}
+		for line := range strings.SplitSeq(strings.ReplaceAll(c.Example, "\\\n", ""), "\n") {
+			takenBy(t, c, strings.TrimSpace(line))
+		}
+	})
+	if seen < 35 {
+		t.Errorf("only %d commands were seen", seen)
+	}
+}
+
+// takenBy finds the command of an example's line and has it read the flags.
+func takenBy(t *testing.T, c *cobra.Command, line string) {
+	t.Helper()
+	_, args, found := strings.Cut(line, "astrogrowth ")
+	if !found {
+		t.Errorf("%s: %q is no command line of ours", c.CommandPath(), line)
+		return
+	}
+	args, _, _ = strings.Cut(args, " > ")
+	cmd, rest, err := newRoot(surroundings{}).Find(words(args))
+	if err != nil {
+		t.Errorf("%q: %v", line, err)
+		return
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		t.Errorf("%q: %v", line, err)
+		return
+	}
+	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+		t.Errorf("%q: %v", line, err)
+	}
+	if c.HasParent() && !strings.HasPrefix(cmd.CommandPath(), c.CommandPath()) {
+		t.Errorf("%q is an example of %s, but runs %s", line, c.CommandPath(), cmd.CommandPath())
+	}
+}
+
+// words splits a line as a shell does, as far as examples go: at blanks outside of quotes.
+func words(line string) []string {
+	var out []string
+	word, quote, begun := "", rune(0), false
+	for _, r := range line {
+		switch {
+		case r == quote:
+			quote = 0
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote, begun = r, true
+		case quote == 0 && r == ' ':
+			if begun {
+				out = append(out, word)
+			}
+			word, begun = "", false
+		default:
+			word, begun = word+string(r), true
+		}
+	}
+	if begun {
+		out = append(out, word)
+	}
+	return out
+}
+
+func TestShellsComplete(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"completion", "bash"}, []string{"__start_astrogrowth"}},
+		{[]string{"completion", "zsh"}, []string{"#compdef astrogrowth"}},
+		{[]string{"__complete", "jobs", "t"}, []string{"tail\tShow what happens"}},
+		{[]string{"__complete", "jobs", "list", "--state", "f"}, []string{"failed\n"}},
+		{[]string{"__complete", "contents", "list", "--status", "in"}, []string{"in_review\n"}},
+		{[]string{"__complete", "leads", "list", "--priority", ""}, []string{"high\n", "unscored\n"}},
+	} {
+		got := runCLI(t, nil, tc.args...)
+		if got.code != exitDone {
+			t.Errorf("%v: code %d, %s", tc.args, got.code, got.err)
+		}
+		wantContains(t, strings.Join(tc.args, " "), got.out, tc.want...)
+	}
+}
+
+func TestColoursAreForTerminals(t *testing.T) {
+	t.Parallel()
+	if got := colours(true)(bad, "fail"); got != "\x1b[31mfail\x1b[0m" {
+		t.Errorf("on: %q", got)
+	}
+	if got := colours(false)(bad, "fail"); got != "fail" {
+		t.Errorf("off: %q", got)
+	}
+	if got := painter(surroundings{}, &strings.Builder{})(bad, "fail"); got != "fail" {
+		t.Errorf("a buffer is taken for a terminal: %q", got)
+	}
+	got := runCLI(t, map[string]string{"PORT": "x"}, "doctor")
+	if strings.Contains(got.out, "\x1b") {
+		t.Errorf("coloured without a terminal: %q", got.out)
+	}
+}
+
+func TestEveryCommandThatReadsPrintsJSON(t *testing.T) {
+	t.Parallel()
+	// What starts, stops or writes something else than an answer of the API's.
+	others := map[string]bool{"up": true, "migrate": true, "simulator": true, "keys reseal": true}
+	root := newRoot(surroundings{})
+	eachCommand(root, func(c *cobra.Command) {
+		path := strings.TrimPrefix(c.CommandPath(), "astrogrowth ")
+		if !c.Runnable() || c.HasSubCommands() && path != "import" || others[path] {
+			return
+		}
+		if c.Flag("json") == nil {
+			t.Errorf("%s has no --json", path)
+		}
+	})
+}
