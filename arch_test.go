@@ -32,6 +32,8 @@ var house = map[string]room{
 	"cmd/enqueuer":     {floor: 5},
 	"cmd/monitor":      {floor: 5},
 	"cmd/worker":       {floor: 5},
+	"examples/library": {floor: 5}, // as a program outside would be
+	"examples/service": {floor: 5},
 	"internal/testenv": {floor: 5}, // for tests: nobody on a lower floor can reach it
 
 	"internal/api":       {floor: 4},
