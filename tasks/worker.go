@@ -330,8 +330,8 @@ func (r *Runner) decide(ctx context.Context, c *Claim, err error) (store.Outcome
 	}
 	delay := max(backoff(c.Job.Attempts), growth.RetryAfterOf(err))
 	o.State, o.RunAt = growth.JobRetrying, time.Now().Add(delay)
-	if delay > shortWait || c.Job.Type == growth.JobLinkedInPublish {
-		o.Redeliver = true // too long to lie in Redis, or never asynq's to repeat: the relay hands it over when it is due
+	if delay > shortWait || !waitsInRedis(c.Job.Type) && !firstRetry(c.Job) {
+		o.Redeliver = true // too long to lie in Redis, or not asynq's to repeat: the relay hands it over when it is due
 		return o, nil
 	}
 	return o, &again{after: delay, err: err}
@@ -349,8 +349,12 @@ func (r *Runner) wait(ctx context.Context, c *Claim, o store.Outcome, w *WaitErr
 	return o, nil
 }
 
-// waitsInRedis says whether asynq may hold a job while it waits. Posts are never asynq's to repeat, and callbacks that
-// take turns would fill the room of those that can go at once.
+// firstRetry says that a callback is tried again for the first time, a second after it failed: that much asynq repeats.
+func firstRetry(j growth.Job) bool { return j.Type == growth.JobCallback && j.Attempts == 1 }
+
+// waitsInRedis says whether asynq may hold a job while it waits, or until it is tried again. Posts are never asynq's to
+// repeat. Thousands of callbacks to receivers that do not answer, due again every few seconds, would fill the room of
+// those that were not tried yet: they lie in Postgres, which hands over the oldest first.
 func waitsInRedis(t growth.JobType) bool {
 	return t != growth.JobLinkedInPublish && t != growth.JobCallback
 }
