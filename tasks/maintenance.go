@@ -14,10 +14,12 @@ import (
 type Upkeep string
 
 // The kinds of upkeep: UpkeepPurge deletes what is past its retention until nothing of it is left, UpkeepRescore scores
-// those leads of the workspace again whose score would rest on something else now, or was made without a model.
+// those leads of the workspace again whose score would rest on something else now, or was made without a model, and
+// UpkeepPrices asks the providers for their models and prices, as every process does by itself every few hours.
 const (
 	UpkeepPurge   Upkeep = "purge"
 	UpkeepRescore Upkeep = "rescore"
+	UpkeepPrices  Upkeep = "prices"
 )
 
 // upkeeps are the kinds that a MaintenanceWorker knows, each with its work.
@@ -25,6 +27,7 @@ var upkeeps = map[Upkeep]func(MaintenanceWorker, context.Context, *Job[Maintenan
 	UpkeepPurge:    MaintenanceWorker.purge,
 	UpkeepRescore:  MaintenanceWorker.rescore,
 	UpkeepAccounts: MaintenanceWorker.keepAccounts,
+	UpkeepPrices:   MaintenanceWorker.syncPrices,
 }
 
 // MaintenanceArgs ask for a piece of the installation's own upkeep.
@@ -58,6 +61,22 @@ type MaintenanceWorker struct {
 	Queue     *Queue
 	Retention time.Duration // of finished jobs and events; 0: 90 days
 	Accounts  *Accounts     // nil: there are none to look after
+
+	// Prices asks the providers for their lists and says of how many models each names a price; nil: there is nobody to ask.
+	Prices func(ctx context.Context) (map[string]int, error)
+}
+
+// synced is what a look at the providers' lists came to.
+type synced struct {
+	Models map[string]int `json:"models"` // by provider, with a price
+}
+
+func (w MaintenanceWorker) syncPrices(ctx context.Context, _ *Job[MaintenanceArgs]) (any, error) {
+	if w.Prices == nil {
+		return synced{Models: map[string]int{}}, nil
+	}
+	models, err := w.Prices(ctx)
+	return synced{Models: models}, err
 }
 
 // Work implements Worker.

@@ -130,6 +130,7 @@ func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wirin
 	tasks.AddWorker(r, b.PublishWorker(accounts))
 	tasks.AddWorker(r, tasks.MaintenanceWorker{
 		Store: b.Store, Queue: queue, Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour, Accounts: accounts,
+		Prices: chain.SyncPrices,
 	})
 	hosts := append([]string(nil), cfg.CallbackHosts...)
 	if !cfg.KeysRequired() {

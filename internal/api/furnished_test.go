@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-
 	"github.com/rs/zerolog"
 
 	growth "github.com/zakibelm/astrogrowth"

@@ -126,7 +126,7 @@ func TestSchedulesThatAreRefusedNameTheField(t *testing.T) {
 		{weekly("a", `{"type":"content-generation","topic":"x","max_attempts":99}`, ""), 422, "job.max_attempts"},
 		{weekly("a", `{"type":"content-generation","topic":"x","callback_url":"http://10.0.0.1/"}`, ""), 422, "job.callback_url"},
 		{weekly("a", `{"type":"content-generation","topic":"x","campaign_id":"`+growth.NewID()+`"}`, ""), 422, "campaign_id"},
-		{weekly("a", `{"type":"maintenance","kind":"sweep"}`, ""), 422, "job.kind: use one of: accounts, purge, rescore"},
+		{weekly("a", `{"type":"maintenance","kind":"sweep"}`, ""), 422, "job.kind: use one of: accounts, prices, purge, rescore"},
 		{weekly("a", someContent, `,"catch_up":{"policy":"all"},"overlap":"skip"`), 422, "overlap: use allow"},
 		{weekly("a", someContent, `,"ends_at":"2020-01-01T00:00:00Z"`), 422, "ends_at"},
 	} {

@@ -83,7 +83,7 @@ func note(seen *httpMetrics, rw *response, r *http.Request, start time.Time) {
 	if quiet(r.URL.Path) {
 		level = zerolog.DebugLevel
 	}
-	network := func(e *zerolog.Event) {
+	network := func(e *zerolog.Event) { //nolint:contextcheck // the request carries it
 		if n := ClientNetwork(r.Context()); n != "" {
 			e.Str("network", n)
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -91,6 +93,22 @@ func (c *Chain) keepPrices(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// SyncPrices asks every provider for its models now, keeps their prices, and says how many each names.
+func (c *Chain) SyncPrices(ctx context.Context) (map[string]int, error) {
+	faults := c.Router.LearnCatalogues(ctx)
+	for _, provider := range slices.Sorted(maps.Keys(faults)) {
+		return nil, &growth.Error{Code: growth.Unavailable, Op: "wiring.SyncPrices", Message: "the list of models of " + provider + " cannot be read", Err: faults[provider]}
+	}
+	out := map[string]int{}
+	for provider, live := range c.Router.LivePrices() {
+		if err := c.savePrices(ctx, provider, live); err != nil {
+			return out, err
+		}
+		out[provider] = len(live.Models)
+	}
+	return out, nil
 }
 
 func (c *Chain) savePrices(ctx context.Context, provider string, live router.LivePrices) error {
