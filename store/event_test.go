@@ -21,7 +21,7 @@ func TestEventsOfSlowTransactionsAreNotPassed(t *testing.T) {
 		b.must(err)
 		all, err := b.s.EventsAfter(b.ctx, map[growth.WorkspaceID]growth.EventCursor{b.ws.ID: at}, 10)
 		b.must(err)
-		if len(all) != len(out) {
+		if len(all) < len(out) { // it reads later, and may be shown more
 			t.Fatalf("one reader sees %d events, the other %d", len(out), len(all))
 		}
 		return out
