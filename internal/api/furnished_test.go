@@ -190,7 +190,7 @@ func (f *face) dispatched(key, subscription string) string {
 // call1 waits for the first element of a list and gives its id.
 func (f *face) call1(key, path string) string {
 	f.t.Helper()
-	for range 400 {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		var list struct{ Data []struct{ ID string } }
 		if err := json.Unmarshal(f.call(http.MethodGet, path, "", "X-API-Key", key).body, &list); err == nil && len(list.Data) > 0 {
 			return list.Data[0].ID
