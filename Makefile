@@ -37,11 +37,11 @@ race: ## run every test under the race detector, in random order
 	$(GO) test -race -shuffle=on -count=1 $(TESTFLAGS) ./...
 
 e2e: build ## start the built programs and walk the jobs through them
-	@.ci/need postgres redis
+	@.ci/need postgres redis curl
 	$(GO) test -count=1 -tags e2e $(TESTFLAGS) ./test/...
 
 compat: ## let genuine clients (OpenAI for Go and Node, tRPC 10 and 11) use the built programs
-	@.ci/need postgres redis
+	@.ci/need postgres redis curl
 	cd test/compat && $(GO) test -count=1 $(TESTFLAGS) ./...
 
 n8n-test: ## let a genuine n8n run the workflows (N8N_VERSION=2.8.4; installs 2 GB into ASTROGROWTH_N8N_DIR)
