@@ -49,7 +49,11 @@ func lockFile(path, what string) (release func(), err error) {
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
-	return sync.OnceFunc(func() { _ = f.Close() }), nil
+	return sync.OnceFunc(func() {
+		// Closing alone would leave the lock to a child that is just being started and has not let go of our files yet.
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+		_ = f.Close()
+	}), nil
 }
 
 func readPID(f *os.File) string {
