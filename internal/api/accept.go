@@ -183,13 +183,10 @@ func (a *api) check(ctx context.Context, it item) error {
 	if err := tasks.CheckCallbackURL(it.options.CallbackURL, a.AllowHosts); err != nil {
 		return err
 	}
-	if p, ok := it.args.(tasks.PublishArgs); ok && p.Unapproved() && !who(ctx).May(auth.ScopeApprove) {
-		return growth.Errorf(growth.Forbidden, "api.check", "posting what nobody approved (a text, article, image, mention, comment or repetition) needs a key with the scope \"approve\"")
+	if err := mayAsk(ctx, it.args); err != nil {
+		return err
 	}
 	if c, ok := it.args.(tasks.ContentArgs); ok {
-		if t := c.AutoApprove; t != nil && t.Threshold > 0 && t.Threshold < content.DefaultThreshold && !who(ctx).May(auth.ScopeApprove) {
-			return growth.Errorf(growth.Forbidden, "api.check", "auto_approve.threshold: to have less than %d approved by itself needs a key with the scope \"approve\"", content.DefaultThreshold)
-		}
 		if err := c.CheckCampaign(it.options.CampaignID); err != nil {
 			return err
 		}
@@ -202,6 +199,24 @@ func (a *api) check(ctx context.Context, it item) error {
 		args = it.setLead(growth.LeadID(growth.NewID())) // a stand-in, for the checks of the rest
 	}
 	return args.Validate()
+}
+
+// mayAsk says whether the caller may have a job do what a person has to vouch for.
+func mayAsk(ctx context.Context, args tasks.Args) error {
+	if who(ctx).May(auth.ScopeApprove) {
+		return nil
+	}
+	switch a := args.(type) {
+	case tasks.PublishArgs:
+		if a.Unapproved() {
+			return growth.Errorf(growth.Forbidden, "api.mayAsk", "posting what nobody approved (a text, article, image, mention, comment or repetition) needs a key with the scope \"approve\"")
+		}
+	case tasks.ContentArgs:
+		if t := a.AutoApprove; t != nil && t.Threshold > 0 && t.Threshold < content.DefaultThreshold {
+			return growth.Errorf(growth.Forbidden, "api.mayAsk", "auto_approve.threshold: to have less than %d approved by itself needs a key with the scope \"approve\"", content.DefaultThreshold)
+		}
+	}
+	return nil
 }
 
 // submissions stores the leads of checked items and makes them ready to be enqueued. With skipUnchanged, a lead whose

@@ -121,28 +121,37 @@ func decodeScheduled(raw json.RawMessage) (item, error) {
 	return item{args: tasks.MaintenanceArgs{Kind: b.Kind, Campaign: b.Only}, options: b.JobOptions}, err
 }
 
-// mayRun says whether the caller may have a schedule do what it does: its job is enqueued in their name too.
+// mayRun says whether the caller may have a schedule do what it does: its job is enqueued in their name too, by the same
+// rules as if they had asked for it themselves.
 func mayRun(ctx context.Context, s growth.Schedule) error {
+	args, err := scheduledArgs(s)
+	if err != nil {
+		return &growth.Error{Code: growth.Internal, Op: "api.mayRun", Err: err}
+	}
+	if forInstallation(args) && !who(ctx).May(auth.ScopeAdmin) {
+		return errNotAdmin()
+	}
+	return mayAsk(ctx, args)
+}
+
+// scheduledArgs are the arguments of a schedule's job, as far as a scope can be needed for them.
+func scheduledArgs(s growth.Schedule) (args tasks.Args, err error) {
 	switch s.Type {
 	case growth.JobMaintenance:
-		var m tasks.MaintenanceArgs
-		if err := json.Unmarshal(s.Input, &m); err != nil {
-			return &growth.Error{Code: growth.Internal, Op: "api.mayRun", Err: err}
-		}
-		if forInstallation(m) && !who(ctx).May(auth.ScopeAdmin) {
-			return errNotAdmin()
-		}
+		var a tasks.MaintenanceArgs
+		err = json.Unmarshal(s.Input, &a)
+		args = a
 	case growth.JobLinkedInPublish:
-		var p tasks.PublishArgs
-		if err := json.Unmarshal(s.Input, &p); err != nil {
-			return &growth.Error{Code: growth.Internal, Op: "api.mayRun", Err: err}
-		}
-		if p.Text != "" && !who(ctx).May(auth.ScopeApprove) {
-			return growth.Errorf(growth.Forbidden, "api.mayRun", "posting a text that nobody approved needs a key with the scope \"approve\"")
-		}
-	case growth.JobLeadQualification, growth.JobContentGeneration, growth.JobCallback, growth.JobLeadAgreement:
+		var a tasks.PublishArgs
+		err = json.Unmarshal(s.Input, &a)
+		args = a
+	case growth.JobContentGeneration:
+		var a tasks.ContentArgs
+		err = json.Unmarshal(s.Input, &a)
+		args = a
+	case growth.JobLeadQualification, growth.JobCallback, growth.JobLeadAgreement:
 	}
-	return nil
+	return args, err
 }
 
 // forInstallation says whether a job is about more than its own workspace.

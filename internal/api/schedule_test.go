@@ -206,3 +206,26 @@ func TestRenamingKeepsWhatIsDue(t *testing.T) {
 		t.Errorf("new times: next tick %v", got.NextTick)
 	}
 }
+
+// What a person has to vouch for is not run by a key that may only enqueue, because somebody else has planned it.
+func TestScheduleIsRunByThoseWhoMayAskForItsJob(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, func(c *api.Config) { c.RequireKeys = true })
+	approver, enqueuer := f.key(f.ws.ID, "enqueue", "approve", "read"), f.key(f.ws.ID, "enqueue", "read")
+	for name, job := range map[string]string{
+		"a picture":       `{"type":"linkedin-publish","content_id":"` + growth.NewID() + `","images":["` + growth.NewID() + `"]}`,
+		"a text":          `{"type":"linkedin-publish","text":"Bonjour"}`,
+		"a low threshold": `{"type":"content-generation","topic":"x","auto_approve":{"threshold":10}}`,
+	} {
+		if a := f.call(http.MethodPost, "/v1/schedules", weekly(name, job, ""), "X-API-Key", enqueuer); a.status != http.StatusForbidden {
+			t.Errorf("%s made by an enqueuer: %d %s", name, a.status, a.body)
+		}
+		s := f.schedule(weekly(name, job, ""), "X-API-Key", approver)
+		if a := f.call(http.MethodPost, "/v1/schedules/"+string(s.ID)+"/run", "", "X-API-Key", enqueuer); a.status != http.StatusForbidden {
+			t.Errorf("%s run by an enqueuer: %d %s", name, a.status, a.body)
+		}
+		if a := f.call(http.MethodPost, "/v1/schedules/"+string(s.ID)+"/run", "", "X-API-Key", approver); a.status != http.StatusAccepted {
+			t.Errorf("%s run by an approver: %d %s", name, a.status, a.body)
+		}
+	}
+}
