@@ -2,6 +2,9 @@ package growth
 
 import "time"
 
+// LocalLayout is how a reading of a clock is written.
+const LocalLayout = "2006-01-02T15:04:05"
+
 // PostSource says where the time of a post comes from.
 type PostSource string
 

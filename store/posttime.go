@@ -36,13 +36,10 @@ type postTimeRow struct {
 
 const postTimeColumns = `t.job_id, t.workspace_id, t.account_id, t.source, t.local, t.zone, t.at, t.clock_change, t.verdict, t.released_at`
 
-// localLayout is how a reading of a clock is written.
-const localLayout = "2006-01-02T15:04:05"
-
 func (r postTimeRow) postTime() growth.PostTime {
 	t := growth.PostTime{
 		JobID: r.JobID, Workspace: r.Workspace, AccountID: growth.AccountID(r.AccountID.String), Source: r.Source,
-		Local: r.Local.Format(localLayout), Zone: r.Zone, At: r.At.UTC(), Change: r.Change, Verdict: r.Verdict,
+		Local: r.Local.Format(growth.LocalLayout), Zone: r.Zone, At: r.At.UTC(), Change: r.Change, Verdict: r.Verdict,
 	}
 	if r.ReleasedAt.Valid {
 		at := r.ReleasedAt.Time.UTC()

@@ -18,9 +18,6 @@ type PostWish struct {
 	Slot      string `json:"slot,omitempty" enum:"next" doc:"next: the next free slot of the account's posting plan"`
 }
 
-// localLayout is how a reading of a clock is written.
-const localLayout = "2006-01-02T15:04:05"
-
 // clockTolerance is how far in the past an instant may lie and still mean now: clocks differ.
 const clockTolerance = 5 * time.Minute
 
@@ -103,7 +100,7 @@ func readInstant(at time.Time, zone string) (growth.PostTime, error) {
 	if err != nil {
 		return growth.PostTime{}, fmt.Errorf("zone: %w", err)
 	}
-	return growth.PostTime{Source: growth.PostAtInstant, Local: at.In(loc).Format(localLayout), Zone: zone, At: at.UTC()}, nil
+	return growth.PostTime{Source: growth.PostAtInstant, Local: at.In(loc).Format(growth.LocalLayout), Zone: zone, At: at.UTC()}, nil
 }
 
 // WallTime is the time at which the clock of a zone shows a reading.
@@ -121,7 +118,7 @@ func WallTime(reading, zone string) (growth.PostTime, error) {
 }
 
 func postTime(o timetable.Occurrence, zone string) growth.PostTime {
-	return growth.PostTime{Local: o.At.Format(localLayout), Zone: zone, At: o.At.UTC(), Change: string(o.Change)}
+	return growth.PostTime{Local: o.At.Format(growth.LocalLayout), Zone: zone, At: o.At.UTC(), Change: string(o.Change)}
 }
 
 // NextSlot is the first slot of a plan after an instant.

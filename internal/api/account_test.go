@@ -42,7 +42,7 @@ func newDesk(t *testing.T, set simulator.OAuth) *desk {
 	d.face = newFace(t, func(c *api.Config) {
 		members := linkedin.New(linkedin.Settings{APIURL: srv.URL + "/linkedin"})
 		accounts = tasks.Accounts{Store: c.Store, Members: members, Keys: ring, Simulated: true, Log: zerolog.Nop()}
-		c.Accounts, c.ConnectURL, c.LinkedIn, c.Seal, c.RequireKeys = &accounts, "http://placeholder/oauth/linkedin/callback", members, ring.Seal, true
+		c.Accounts, c.ConnectURL, c.LinkedIn, c.Seal, c.RequireKeys = &accounts, "http://enqueuer.test/oauth/linkedin/callback", members, ring.Seal, true
 	})
 	accounts.OAuth = linkedin.NewOAuth(linkedin.OAuthSettings{
 		URL: srv.URL + "/linkedin/oauth/v2", ClientID: "app", ClientSecret: "hunter2", RedirectURI: d.url + "/oauth/linkedin/callback", PKCE: true,
@@ -120,7 +120,7 @@ func (d *desk) link(key, body string) (string, api.ConnectLink) {
 	d.t.Helper()
 	a := d.call(http.MethodPost, "/v1/linkedin/connect", body, "Authorization", "Bearer "+key)
 	out := read[api.ConnectLink](d.t, a, http.StatusCreated)
-	return strings.Replace(out.URL, "http://placeholder", d.url, 1), out
+	return strings.Replace(out.URL, "http://enqueuer.test", d.url, 1), out
 }
 
 func TestAPersonConnectsAnAccountInTheirBrowser(t *testing.T) {

@@ -222,7 +222,7 @@ func (a *api) movePost(ctx context.Context, in *movePostInput) (*struct{ Body Jo
 		return nil, err
 	}
 	wish := store.PostWish{Time: growth.PostTime{Source: growth.PostAtInstant, Zone: "UTC", At: time.Now().UTC(), Verdict: growth.PostOnTime}}
-	wish.Time.Local = wish.Time.At.Format("2006-01-02T15:04:05")
+	wish.Time.Local = wish.Time.At.Format(growth.LocalLayout)
 	if !in.Body.Now {
 		if wish, err = a.wishOf(ctx, sc, j, in.Body.PostWish); err != nil {
 			return nil, err

@@ -14,12 +14,9 @@ import (
 // means nothing cuts the post at that place, and the answer is a success all the same.
 const reserved = `\|{}@[]()<>#*_~`
 
-// Escape writes plain text in the little text format, so that it reads on LinkedIn as it reads here. Hashtags stay
+// Commentary writes plain text in the little text format, so that it reads on LinkedIn as it reads here. Hashtags stay
 // clickable: a # at the start of a word that holds a letter is left bare, and everything else that is reserved gets a
-// backslash.
-func Escape(text string) string { return Commentary(text, nil) }
-
-// Commentary is Escape for a text with mentions: the first "@Name" of each becomes a link with the name as its text.
+// backslash. The first "@Name" of each mention becomes a link with the name as its text.
 func Commentary(text string, mentions []growth.Mention) string {
 	var out strings.Builder
 	out.Grow(len(text) + len(text)/16)

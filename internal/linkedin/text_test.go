@@ -24,7 +24,7 @@ func TestEscape(t *testing.T) {
 		"#":                          `\#`,
 		"une ligne\n#motclic ce #2é": "une ligne\n#motclic ce #2é",
 	} {
-		if got := Escape(text); got != want {
+		if got := Commentary(text, nil); got != want {
 			t.Errorf("Escape(%q) = %q, want %q", text, got, want)
 		}
 	}
@@ -90,7 +90,7 @@ func readLittle(text string) (plain string, hashtags []string, err error) {
 
 func TestHashtagsStayClickable(t *testing.T) {
 	t.Parallel()
-	_, tags, err := readLittle(Escape("Une (belle) journée #Montréal, #AI_tools\n#café! Pas #1 ni C#."))
+	_, tags, err := readLittle(Commentary("Une (belle) journée #Montréal, #AI_tools\n#café! Pas #1 ni C#.", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func FuzzEscape(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, tags, err := readLittle(Escape(text))
+		got, tags, err := readLittle(Commentary(text, nil))
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
