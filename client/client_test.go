@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -101,8 +102,9 @@ func TestEventsGoOnWhereTheyWereCut(t *testing.T) {
 	t.Cleanup(cut.CloseClientConnections)
 	c := client.New(client.Config{URL: cut.URL})
 	want := map[growth.JobID]bool{}
+	later := time.Now().Add(time.Hour) // a job that runs already can be done before it is canceled
 	for range 3 {
-		job, err := c.WriteContent(t.Context(), client.ContentRequest{Topic: "x"})
+		job, err := c.WriteContent(t.Context(), client.ContentRequest{Topic: "x", JobOptions: growth.JobOptions{RunAt: &later}})
 		must(t, err)
 		_, err = c.Cancel(t.Context(), job.ID)
 		must(t, err)
@@ -128,23 +130,31 @@ func TestEventsGoOnWhereTheyWereCut(t *testing.T) {
 	}
 }
 
-// cutter breaks a stream behind its first event.
+// cutter breaks a stream behind its first event: nothing that was on its way already gets past it.
 type cutter struct {
 	http.ResponseWriter
 
-	cut context.CancelFunc
+	cut    context.CancelFunc
+	passed []byte
+	done   bool
 }
 
 func (c *cutter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 func (c *cutter) Write(p []byte) (int, error) {
-	at := bytes.Index(p, []byte("data: "))
-	if at < 0 {
-		return c.ResponseWriter.Write(p)
+	if c.done {
+		return 0, io.ErrClosedPipe
 	}
-	end := at + bytes.Index(p[at:], []byte("\n\n")) + 2
-	if _, err := c.ResponseWriter.Write(p[:end]); err != nil {
-		return 0, err
+	before := len(c.passed)
+	c.passed = append(c.passed, p...)
+	end := len(c.passed)
+	if at := bytes.Index(c.passed, []byte("data: ")); at >= 0 {
+		if n := bytes.Index(c.passed[at:], []byte("\n\n")); n >= 0 {
+			end, c.done = at+n+2, true
+		}
+	}
+	if _, err := c.ResponseWriter.Write(c.passed[before:end]); err != nil || !c.done {
+		return len(p), err
 	}
 	err := http.NewResponseController(c.ResponseWriter).Flush()
 	c.cut()

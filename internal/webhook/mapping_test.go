@@ -231,12 +231,16 @@ func FuzzMapping(f *testing.F) {
 	f.Add("calendly", calendlyBody, "payload.questions_and_answers[question=Company].answer")
 	f.Add("hubspot", hubSpotBody, "objectId | =\"x\"")
 	f.Add("token", `{"a":[[{"b":1e400}]]}`, "a[0][0].b")
+	f.Add("token", "0", "a")
 	f.Fuzz(func(t *testing.T, kind, body, path string) {
 		r := webhook.Reading{Kind: webhook.Kind(kind), DedupPath: path, EventPath: path}
 		ms, err := r.Read(webhook.Call{Body: []byte(body)})
 		again, err2 := r.Read(webhook.Call{Body: []byte(body)})
 		if (err == nil) != (err2 == nil) || len(ms) != len(again) {
 			t.Fatal("the same body reads differently")
+		}
+		if err != nil && ms != nil {
+			t.Fatalf("refused, and %d messages", len(ms))
 		}
 		m := webhook.Mapping{"notes": path}
 		checked := m.Check()

@@ -52,7 +52,10 @@ func (r Reading) Read(c Call) ([]Message, error) {
 	}
 	if _, many := value.([]any); !many {
 		m, err := r.message(c, c.Body, value)
-		return []Message{m}, err
+		if err != nil {
+			return nil, err
+		}
+		return []Message{m}, nil
 	}
 	if r.Kind != KindHubSpot {
 		return nil, unread("send one JSON object")
