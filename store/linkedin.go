@@ -10,14 +10,18 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 )
 
-// SpendLinkedInCall counts a call against a member's day as LinkedIn does: from midnight to midnight in UTC, whichever
-// workspace makes it. When the day is spent the call is Throttled until the next, and is not counted.
-func (s *Store) SpendLinkedInCall(ctx context.Context, member string, perDay int) error {
+// member is who an author's calls count against: the member who connected a page last, or the author.
+const member = `coalesce((SELECT a.member_urn FROM linkedin_accounts a WHERE a.urn = $1 AND a.member_urn <> '' ORDER BY a.token_at DESC LIMIT 1), $1)`
+
+// SpendLinkedInCall counts a call in an author's name as LinkedIn does: against the day of the member whose token it is,
+// from midnight to midnight in UTC, whichever workspace makes it; all pages of a member share one day. When the day is
+// spent the call is Throttled until the next, and is not counted.
+func (s *Store) SpendLinkedInCall(ctx context.Context, author string, perDay int) error {
 	var calls int
 	err := s.db.GetContext(ctx, &calls, `
-		INSERT INTO linkedin_calls (member, day, calls) VALUES ($1, (now() AT TIME ZONE 'UTC')::date, 1)
+		INSERT INTO linkedin_calls (member, day, calls) VALUES (`+member+`, (now() AT TIME ZONE 'UTC')::date, 1)
 		ON CONFLICT (member, day) DO UPDATE SET calls = linkedin_calls.calls + 1 WHERE linkedin_calls.calls < $2
-		RETURNING calls`, member, perDay)
+		RETURNING calls`, author, perDay)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return wrap("spend call", err)
 	}
@@ -32,11 +36,11 @@ func (s *Store) SpendLinkedInCall(ctx context.Context, member string, perDay int
 	}
 }
 
-// LinkedInCalls is how many calls were counted against a member's present day.
-func (s *Store) LinkedInCalls(ctx context.Context, member string) (int, error) {
+// LinkedInCalls is how many calls were counted against the present day of an author's member.
+func (s *Store) LinkedInCalls(ctx context.Context, author string) (int, error) {
 	var calls int
 	err := s.db.GetContext(ctx, &calls, `
-		SELECT coalesce(sum(calls), 0) FROM linkedin_calls WHERE member = $1 AND day = (now() AT TIME ZONE 'UTC')::date`, member)
+		SELECT coalesce(sum(calls), 0) FROM linkedin_calls WHERE member = `+member+` AND day = (now() AT TIME ZONE 'UTC')::date`, author)
 	return calls, wrap("count calls", err)
 }
 

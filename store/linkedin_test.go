@@ -46,6 +46,25 @@ func TestNoMoreCallsThanAMembersDayHas(t *testing.T) {
 	}
 }
 
+// LinkedIn counts by the member whose token it is, so the pages of one member share a day.
+func TestPagesOfAMemberShareItsDay(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	for _, page := range []string{"urn:li:organization:1", "urn:li:organization:2"} {
+		_, err := b.sc.Connect(b.ctx, growth.Account{URN: page, Name: "Page"}, store.Grant{Member: "urn:li:person:1", Scopes: []string{"w_organization_social"}},
+			func(growth.AccountID) (store.Credential, error) { return store.Credential{Token: "sealed"}, nil })
+		b.must(err)
+		b.must(b.s.SpendLinkedInCall(b.ctx, page, 3))
+	}
+	b.must(b.s.SpendLinkedInCall(b.ctx, "urn:li:person:1", 3))
+	if err := b.s.SpendLinkedInCall(b.ctx, "urn:li:organization:1", 3); growth.CodeOf(err) != growth.Throttled {
+		t.Errorf("the fourth of three calls: %v", err)
+	}
+	if n, err := b.s.LinkedInCalls(b.ctx, "urn:li:organization:2"); err != nil || n != 3 {
+		t.Errorf("%d calls, %v; want 3", n, err)
+	}
+}
+
 // A hundred posts a day and a quarter of an hour between two, to the second.
 func TestHundredPostsADay(t *testing.T) {
 	t.Parallel()
