@@ -60,8 +60,9 @@ func instant(t sql.NullTime) *time.Time {
 }
 
 // PreparePublication makes the publication of a publish job, or returns the one that the job has already. One that has
-// not been sent takes the text as it is now: it may have been edited and approved again while the job waited.
-func (s *Store) PreparePublication(ctx context.Context, p growth.Publication, post growth.Post, postHash string, allowRepeat bool) (growth.Publication, error) {
+// not been sent takes the text as it is now: it may have been edited and approved again while the job waited. Only the
+// worker that owns the job prepares: one that lost its lease would put its older text in the place of the owner's.
+func (s *Store) PreparePublication(ctx context.Context, p growth.Publication, fence int64, post growth.Post, postHash string, allowRepeat bool) (growth.Publication, error) {
 	b, err := json.Marshal(post)
 	if err != nil {
 		return p, wrap("prepare publication", err)
@@ -69,14 +70,18 @@ func (s *Store) PreparePublication(ctx context.Context, p growth.Publication, po
 	var r publicationRow
 	err = s.db.GetContext(ctx, &r, `
 		INSERT INTO publications (id, workspace_id, job_id, content_id, account_id, state, post, content_hash, post_hash, allow_repeat, comment)
-		VALUES ($1, $2, $3, $4, $5, 'ready', $6, $7, $8, $9, $10)
+		SELECT $1::uuid, $2::uuid, id, $4::uuid, $5::uuid, 'ready', $6::jsonb, $7, $8, $9::boolean, $10 FROM jobs
+		WHERE id = $3 AND fence = $11 AND state = 'running' FOR UPDATE
 		ON CONFLICT (job_id) DO UPDATE SET updated_at = now(),
 			post         = CASE WHEN publications.state = 'ready' THEN excluded.post ELSE publications.post END,
 			account_id   = CASE WHEN publications.state = 'ready' THEN excluded.account_id ELSE publications.account_id END,
 			content_hash = CASE WHEN publications.state = 'ready' THEN excluded.content_hash ELSE publications.content_hash END,
 			post_hash    = CASE WHEN publications.state = 'ready' THEN excluded.post_hash ELSE publications.post_hash END
 		RETURNING `+publicationColumns,
-		growth.NewID(), p.Workspace, p.JobID, p.ContentID, p.AccountID, b, p.ContentHash, postHash, allowRepeat, p.Comment.Text)
+		growth.NewID(), p.Workspace, p.JobID, p.ContentID, p.AccountID, b, p.ContentHash, postHash, allowRepeat, p.Comment.Text, fence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, ErrLeaseLost
+	}
 	return r.publication(), wrap("prepare publication", err)
 }
 

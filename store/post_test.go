@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func (b *bed) prepare(a growth.Account, text string, c *growth.Content, allowRep
 	}
 	claimed := b.claim(b.publishJob(id))
 	p.JobID = claimed.Job.ID
-	got, err := b.s.PreparePublication(b.ctx, p, growth.Post{AuthorURN: a.URN, Text: text}, "hash of "+text, allowRepeat)
+	got, err := b.s.PreparePublication(b.ctx, p, claimed.Fence, growth.Post{AuthorURN: a.URN, Text: text}, "hash of "+text, allowRepeat)
 	b.must(err)
 	return posting{claimed, got}
 }
@@ -93,10 +94,26 @@ func TestPublicationIsPreparedOnce(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	p := b.prepare(b.account(), "Bonjour", nil, false)
-	again, err := b.s.PreparePublication(b.ctx, p.p, growth.Post{Text: "Bonjour"}, "hash of Bonjour", false)
+	again, err := b.s.PreparePublication(b.ctx, p.p, p.c.Fence, growth.Post{Text: "Bonjour"}, "hash of Bonjour", false)
 	b.must(err)
 	if again.ID != p.p.ID || again.State != growth.PublicationReady {
 		t.Errorf("second = %+v; want the first", again)
+	}
+}
+
+// A worker that was taken for dead has an older text in its hands.
+func TestOnlyTheOwnerOfAJobPreparesItsPost(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	a := b.account()
+	p := b.prepare(a, "Bonjour", nil, false)
+	for _, fence := range []int64{p.c.Fence - 1, p.c.Fence + 1} {
+		if _, err := b.s.PreparePublication(b.ctx, p.p, fence, growth.Post{AuthorURN: a.URN, Text: "Older"}, "hash of Older", false); !errors.Is(err, store.ErrLeaseLost) {
+			t.Errorf("fence %d of %d: %v; want a lost lease", fence, p.c.Fence, err)
+		}
+	}
+	if post, err := b.claimPost(p); err != nil || post.Text != "Bonjour" {
+		t.Errorf("claimed %q, %v; want the owner's text", post.Text, err)
 	}
 }
 
@@ -116,7 +133,7 @@ func TestReadyPublicationFollowsTheApprovedText(t *testing.T) {
 	_, err = b.sc.ApproveContent(b.ctx, c.ID, edited.Hash, "reviewer")
 	b.must(err)
 	p.p.ContentHash = edited.Hash
-	_, err = b.s.PreparePublication(b.ctx, p.p, growth.Post{AuthorURN: a.URN, Text: edited.Body}, "hash of "+edited.Body, false)
+	_, err = b.s.PreparePublication(b.ctx, p.p, p.c.Fence, growth.Post{AuthorURN: a.URN, Text: edited.Body}, "hash of "+edited.Body, false)
 	b.must(err)
 	post, err := b.claimPost(p)
 	b.must(err)

@@ -121,7 +121,7 @@ func (w PublishWorker) Work(ctx context.Context, job *Job[PublishArgs]) error {
 	if err != nil {
 		return err
 	}
-	p, err := w.prepare(ctx, d)
+	p, err := w.prepare(ctx, job, d)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (w PublishWorker) ready(ctx context.Context, job *Job[PublishArgs], d *draf
 		w.leave(ctx, job, d.account)
 		return w.uploadFault(ctx, d.account, err)
 	}
-	_, err = w.prepare(ctx, *d) // now with the images' names
+	_, err = w.prepare(ctx, job, *d) // now with the images' names
 	return err
 }
 
@@ -292,8 +292,8 @@ func (w PublishWorker) approved(ctx context.Context, job *Job[PublishArgs], d *d
 }
 
 // prepare makes the publication, or finds the one that an earlier attempt made.
-func (w PublishWorker) prepare(ctx context.Context, d draft) (growth.Publication, error) {
-	return w.Store.PreparePublication(ctx, d.publication, d.post, postHash(d.account, d.post), d.allowRepeat)
+func (w PublishWorker) prepare(ctx context.Context, job *Job[PublishArgs], d draft) (growth.Publication, error) {
+	return w.Store.PreparePublication(ctx, d.publication, job.Fence, d.post, postHash(d.account, d.post), d.allowRepeat)
 }
 
 // verify is asked inside the claim. The content's digest and its text are made anew from the row as it stands, and what

@@ -215,7 +215,7 @@ func TestWorkerThatDiesWhileItSendsLeavesAnUnknownOutcome(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	_, err = p.s.PreparePublication(t.Context(), growth.Publication{Workspace: p.ws.ID, JobID: id, AccountID: p.account.ID},
+	_, err = p.s.PreparePublication(t.Context(), growth.Publication{Workspace: p.ws.ID, JobID: id, AccountID: p.account.ID}, c.Fence,
 		growth.Post{AuthorURN: p.account.URN, Text: "Bonjour"}, "hash", false)
 	p.must(err)
 	_, err = p.s.ClaimPublication(t.Context(), c.Job, c.Fence, 0, 10, func(growth.Post, *growth.Content) error { return nil })
@@ -236,7 +236,7 @@ func TestSecondDeliveryOfAPostInFlightSendsNothing(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	_, err = p.s.PreparePublication(t.Context(), growth.Publication{Workspace: p.ws.ID, JobID: id, AccountID: p.account.ID},
+	_, err = p.s.PreparePublication(t.Context(), growth.Publication{Workspace: p.ws.ID, JobID: id, AccountID: p.account.ID}, c.Fence,
 		growth.Post{AuthorURN: p.account.URN, Text: "Bonjour"}, "hash", false)
 	p.must(err)
 	_, err = p.s.ClaimPublication(t.Context(), c.Job, c.Fence, 0, 10, func(growth.Post, *growth.Content) error { return nil })

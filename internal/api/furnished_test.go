@@ -144,7 +144,9 @@ func (f *face) furnish(ws growth.WorkspaceID, key string) map[string]string {
 	must(json.Unmarshal(made.body, &content))
 	out["/v1/contents/{id}"] = content.Result.Data.UUID
 	publish := id(post("/v1/jobs/linkedin-publish", `{"text":"Bonsoir","account_id":"`+account+`"}`))
-	pub, err := f.s.PreparePublication(ctx, growth.Publication{Workspace: ws, JobID: growth.JobID(publish), AccountID: growth.AccountID(account)},
+	claimed, _, err := f.s.Claim(ctx, growth.JobID(publish), 0, "test", time.Hour)
+	must(err)
+	pub, err := f.s.PreparePublication(ctx, growth.Publication{Workspace: ws, JobID: growth.JobID(publish), AccountID: growth.AccountID(account)}, claimed.Fence,
 		growth.Post{AuthorURN: "urn:li:person:a", Text: "Bonsoir"}, "hash", false)
 	must(err)
 	out["/v1/publications/{id}"] = string(pub.ID)

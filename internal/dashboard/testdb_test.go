@@ -124,14 +124,14 @@ func (d seed) publication(text string, state growth.PublicationState) growth.Pub
 		func(growth.AccountID) (string, error) { return "sealed", nil })
 	d.must(err)
 	job := d.job(growth.JobLinkedInPublish, map[string]any{"text": text}, "")
-	p, err := d.s.PreparePublication(ctx, growth.Publication{Workspace: d.ws.ID, JobID: job, AccountID: a.ID},
-		growth.Post{AuthorURN: a.URN, Text: text, Visibility: "PUBLIC"}, growth.NewID(), false)
-	d.must(err)
 	c, ok, err := d.s.Claim(ctx, job, 0, "test", time.Minute)
 	d.must(err)
 	if !ok {
 		d.t.Fatal("publish job cannot be claimed")
 	}
+	p, err := d.s.PreparePublication(ctx, growth.Publication{Workspace: d.ws.ID, JobID: job, AccountID: a.ID}, c.Fence,
+		growth.Post{AuthorURN: a.URN, Text: text, Visibility: "PUBLIC"}, growth.NewID(), false)
+	d.must(err)
 	_, err = d.s.ClaimPublication(ctx, c.Job, c.Fence, 0, 100, func(growth.Post, *growth.Content) error { return nil })
 	d.must(err)
 	now := time.Now().UTC()
