@@ -27,6 +27,7 @@ import (
 	_ "github.com/lib/pq"
 
 	"github.com/zakibelm/astrogrowth/internal/devstack"
+	"github.com/zakibelm/astrogrowth/internal/testenv/program"
 	"github.com/zakibelm/astrogrowth/tasks"
 )
 
@@ -57,10 +58,8 @@ func TestNothingIsLostAndNothingDoneTwice(t *testing.T) {
 func build(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "./cmd/...")
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if err := program.Build(t.Context(), bin); err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }
@@ -99,11 +98,8 @@ func newWorld(t *testing.T, bin string, seed uint64) *world {
 // newStores starts the stores and their links, and no program yet.
 func newStores(t *testing.T, bin string, seed uint64) *world {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ag-chaos") //nolint:usetesting // the stores' accounts cannot enter t.TempDir
+	dir, err := program.Dir("ag-chaos")
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -153,16 +149,11 @@ func (w *world) startStores() {
 
 func port(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ports, err := program.Ports(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	_, p, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return ports[0]
 }
 
 func (w *world) startPrograms() {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,12 +15,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/zakibelm/astrogrowth/internal/testenv"
+	"github.com/zakibelm/astrogrowth/internal/testenv/program"
 )
 
 // The longest that a block, and what goes on in the background before the next one, may take.
@@ -83,13 +82,16 @@ type reader struct {
 	env     []string
 	here    *strings.Replacer // from the addresses of the page to those of this run: nothing else is substituted
 	saved   map[string]string // words of the page whose values an earlier block printed
-	running []*background
+	running []*program.Program
 	finally func() // nil: nothing
 }
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	p := freePorts(t, 4)
+	p, err := program.Ports(4)
+	if err != nil {
+		t.Fatal(err)
+	}
 	data := dataDir(t)
 	r := &reader{
 		t: t, saved: map[string]string{},
@@ -107,33 +109,12 @@ func newReader(t *testing.T) *reader {
 // dataDir is a place that the stores' own accounts can reach, whoever runs the test.
 func dataDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ag-docs-data") //nolint:usetesting // the directories above t.TempDir are closed to other accounts
+	dir, err := program.Dir("ag-docs-data")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	return dir
-}
-
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	var out []string
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }() // held until all are known, so that they differ
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, port)
-	}
-	return out
 }
 
 // follow runs the page's blocks from the first to the last.
@@ -249,60 +230,25 @@ func member(doc []byte, path string) string {
 	return text
 }
 
-// background is a command that goes on.
-type background struct {
-	cmd  *exec.Cmd
-	out  *record
-	done chan struct{}
-}
-
-// record collects output while it is written.
-type record struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *record) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *record) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (r *reader) begin(f fence, text string) func() string {
+// begin starts a command that goes on, and waits until it is ready. printed gives what it has said so far.
+func (r *reader) begin(f fence, text string) (printed func() string) {
 	r.t.Helper()
-	b := &background{cmd: r.shell(context.WithoutCancel(r.t.Context()), "exec "+strings.TrimSpace(text)), out: &record{}, done: make(chan struct{})}
+	cmd := r.shell(context.WithoutCancel(r.t.Context()), "exec "+strings.TrimSpace(text))
 	if first, _, _ := strings.Cut(strings.TrimSpace(text), " "); strings.Contains(first, "=") { // exec takes no assignment
-		b.cmd.Args[2] = "set -e\nexec env " + strings.TrimSpace(text)
+		cmd.Args[2] = "set -e\nexec env " + strings.TrimSpace(text)
 	}
-	b.cmd.Stdout, b.cmd.Stderr = b.out, b.out
-	if err := b.cmd.Start(); err != nil {
+	b, err := program.Start(cmd)
+	if err != nil {
 		r.t.Fatalf("%s: %v", f, err)
 	}
-	go func() {
-		_ = b.cmd.Wait()
-		close(b.done)
-	}()
 	r.running = append(r.running, b)
-	for end := time.Now().Add(readyTime); !r.isReady(f, b); time.Sleep(50 * time.Millisecond) {
-		select {
-		case <-b.done:
-			r.t.Fatalf("%s: it has ended:\n%s", f, b.out)
-		default:
-		}
-		if time.Now().After(end) {
-			r.t.Fatalf("%s: it is not ready:\n%s", f, b.out)
-		}
+	if err := b.Ready(readyTime, func() bool { return r.isReady(f, b) }); err != nil {
+		r.t.Fatalf("%s: %v", f, err)
 	}
-	return b.out.String
+	return b.Out.String
 }
 
-func (r *reader) isReady(f fence, b *background) bool {
+func (r *reader) isReady(f fence, b *program.Program) bool {
 	if address := f.info["ready"]; address != "" {
 		req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, r.words(address), nil)
 		if err != nil {
@@ -315,18 +261,14 @@ func (r *reader) isReady(f fence, b *background) bool {
 		_ = resp.Body.Close()
 		return resp.StatusCode/100 == 2
 	}
-	return strings.Contains(b.out.String(), f.info["until"])
+	return strings.Contains(b.Out.String(), f.info["until"])
 }
 
 // stop ends what goes on, the last first, as Ctrl-C in its terminal does.
 func (r *reader) stop() {
 	for _, b := range slices.Backward(r.running) {
-		_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT)
-		select {
-		case <-b.done:
-		case <-time.After(90 * time.Second):
-			r.t.Errorf("%s does not stop:\n%s", b.cmd.Args[2], b.out)
-			_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGKILL)
+		if err := b.Interrupt(); err != nil {
+			r.t.Error(err)
 		}
 	}
 	r.running = nil

@@ -9,17 +9,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zakibelm/astrogrowth/internal/testenv/program"
 )
 
 // bin holds the programs, built once for all tests.
@@ -34,10 +34,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(bin) }()
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", bin+"/", "./cmd/...")
-	build.Dir, build.Stderr = "../..", os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build:", err)
+	if err := program.Build(context.Background(), bin); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -49,66 +47,22 @@ type stack struct {
 	dir                           string
 	env                           []string
 	api, monitor, sim, workerPort string
-	cmd                           *exec.Cmd
-	out                           *log
-	exited                        chan struct{}
-}
-
-// log collects a program's output while it runs.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// dataDir is a place that the stores' own accounts can reach, whoever runs the test.
-func dataDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ag-e2e") //nolint:usetesting // the directories above t.TempDir are closed to other accounts
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	var out []string
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }() // held until all are known, so that they differ
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, port)
-	}
-	return out
+	up                            *program.Program // nil: it does not run
+	out                           *program.Output
 }
 
 // newStack prepares a copy without starting it.
 func newStack(t *testing.T, env ...string) *stack {
 	t.Helper()
-	p := freePorts(t, 4)
-	dir := dataDir(t)
+	p, err := program.Ports(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := program.Dir("ag-e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &stack{
 		t: t, dir: dir, api: "http://127.0.0.1:" + p[0], monitor: "http://127.0.0.1:" + p[1], workerPort: p[2], sim: "http://127.0.0.1:" + p[3],
 	}
@@ -122,51 +76,37 @@ func newStack(t *testing.T, env ...string) *stack {
 // start starts the copy and waits until it says that it is ready.
 func (s *stack) start() {
 	s.t.Helper()
-	s.out, s.exited = &log{}, make(chan struct{})
-	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), filepath.Join(bin, "astrogrowth"), "up")
-	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.env, s.out, s.out
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := s.cmd.Start(); err != nil {
+	cmd := exec.CommandContext(context.WithoutCancel(s.t.Context()), filepath.Join(bin, "astrogrowth"), "up")
+	cmd.Dir, cmd.Env = s.dir, s.env
+	up, err := program.Start(cmd)
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	go func() {
-		_ = s.cmd.Wait()
-		close(s.exited)
-	}()
+	s.up, s.out = up, up.Out
 	s.t.Cleanup(s.stop)
-	s.await(60*time.Second, "the product to be ready", func() bool {
-		select {
-		case <-s.exited:
-			s.t.Fatalf("up ended: %s", s.out)
-		default:
-		}
-		return strings.Contains(s.out.String(), "AstroGrowth is ready")
-	})
+	if err := up.Ready(60*time.Second, func() bool { return strings.Contains(up.Out.String(), "AstroGrowth is ready") }); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // stop ends the copy as Ctrl-C does.
 func (s *stack) stop() {
-	if s.cmd == nil || s.cmd.Process == nil {
+	if s.up == nil {
 		return
 	}
-	_ = s.cmd.Process.Signal(syscall.SIGINT)
-	select {
-	case <-s.exited:
-	case <-time.After(60 * time.Second):
-		s.t.Errorf("up does not stop: %s", s.out)
-		s.killAll()
+	if err := s.up.Stop(syscall.SIGINT); err != nil {
+		s.t.Error(err)
 	}
-	s.cmd = nil
+	s.up = nil
 }
 
-// killAll ends the whole group the hard way: up, its programs and both stores.
+// killAll ends the whole tree the hard way: up, its programs and both stores.
 func (s *stack) killAll() {
-	pids := append(descendants(s.cmd.Process.Pid), s.cmd.Process.Pid)
-	for _, p := range pids {
+	for _, p := range append(descendants(s.up.Pid()), s.up.Pid()) {
 		_ = syscall.Kill(p, syscall.SIGKILL)
 	}
-	<-s.exited
-	s.cmd = nil
+	<-s.up.Exited()
+	s.up = nil
 }
 
 // descendants lists the living children of a process and theirs.

@@ -6,9 +6,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zakibelm/astrogrowth/internal/testenv/program"
 )
 
 func TestTheCallbackResumesARunThatWaits(t *testing.T) {
@@ -103,8 +104,8 @@ func TestALeadWhoseAnswerIsLostIsScoredOnce(t *testing.T) {
 // elsewhere moves the product to another port for one test.
 func elsewhere(t *testing.T, p *product) {
 	t.Helper()
-	p.stop(syscall.SIGINT)
-	port, err := freePorts(1)
+	p.stop()
+	port, err := program.Ports(1)
 	if err == nil {
 		err = p.start(port[0])
 	}
@@ -112,7 +113,7 @@ func elsewhere(t *testing.T, p *product) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		p.stop(syscall.SIGINT)
+		p.stop()
 		if err := p.start(configuredPort); err != nil {
 			t.Error(err)
 		}

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -100,7 +99,7 @@ func (w *world) close() {
 		_ = os.RemoveAll(w.n8n.home)
 	}
 	if w.product != nil {
-		w.product.stop(syscall.SIGINT)
+		w.product.stop()
 		_ = os.RemoveAll(w.product.dir)
 	}
 }
@@ -225,7 +224,7 @@ func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s\n%s\n%s", what, up.n8n.out, up.product.out)
+			t.Fatalf("waited in vain for %s\n%s\n%s", what, up.n8n.Out, up.product.Out)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,100 +17,45 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zakibelm/astrogrowth/internal/testenv/program"
 )
 
 // configuredPort is where the workflows look for the product, unchanged as they are.
 const configuredPort = "3000"
 
-// output collects what a program says while it runs.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+func launch(dir string, env []string, name string, args ...string) (*program.Program, error) {
+	cmd := exec.CommandContext(context.Background(), name, args...)
+	cmd.Dir, cmd.Env = dir, env
+	return program.Start(cmd)
 }
 
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-// program is a child process in a group of its own.
-type program struct {
-	cmd    *exec.Cmd
-	out    *output
-	exited chan struct{}
-}
-
-func launch(dir string, env []string, name string, args ...string) (*program, error) {
-	p := &program{cmd: exec.CommandContext(context.Background(), name, args...), out: &output{}, exited: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, env, p.out, p.out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		_ = p.cmd.Wait()
-		close(p.exited)
-	}()
-	return p, nil
-}
-
-// stop ends a program as an operator does, and its whole group the hard way when it does not end.
-func (p *program) stop(sig os.Signal) {
+// end ends a program that runs. One that has to be killed is said and does not fail what it was started for.
+func end(p *program.Program, sig syscall.Signal) {
 	if p == nil {
 		return
 	}
-	_ = p.cmd.Process.Signal(sig)
-	select {
-	case <-p.exited:
-	case <-time.After(60 * time.Second):
+	if err := p.Stop(sig); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-	<-p.exited
-}
-
-// ready waits until a program is, and says what it said when it ends instead.
-func (p *program) ready(what string, limit time.Duration, so func() bool) error {
-	for end := time.Now().Add(limit); !so(); time.Sleep(100 * time.Millisecond) {
-		select {
-		case <-p.exited:
-			return fmt.Errorf("%s ended: %s", what, p.out)
-		default:
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("%s is not ready after %v: %s", what, limit, p.out)
-		}
-	}
-	return nil
 }
 
 // product is `astrogrowth up` as somebody has it who has configured nothing: on loopback, over the simulator.
 type product struct {
-	*program
+	*program.Program
 	bin, dir, api string
 	ports         []string // of monitor, worker and simulator
 }
 
 func newProduct() (*product, error) {
-	dir, err := os.MkdirTemp("", "ag-n8n")
+	dir, err := program.Dir("ag-n8n")
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { // the stores run under accounts of their own
+	if err := program.Build(context.Background(), filepath.Join(dir, "bin")); err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+"/bin/", "./cmd/...")
-	build.Dir, build.Stderr = "../..", os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build: %w", err)
-	}
-	ports, err := freePorts(3)
+	ports, err := program.Ports(3)
 	return &product{bin: filepath.Join(dir, "bin", "astrogrowth"), dir: dir, ports: ports}, err
 }
 
@@ -123,28 +67,13 @@ func (p *product) start(port string) error {
 		"MONITOR_PORT=" + p.ports[0], "WORKER_PORT=" + p.ports[1], "SIMULATOR_PORT=" + p.ports[2], "SIMULATOR=on", "LOG_LEVEL=warn",
 	}
 	var err error
-	if p.program, err = launch(p.dir, env, p.bin, "up"); err != nil {
+	if p.Program, err = launch(p.dir, env, p.bin, "up"); err != nil {
 		return err
 	}
-	return p.ready("the product", 2*time.Minute, func() bool { return strings.Contains(p.out.String(), "AstroGrowth is ready") })
+	return p.Ready(2*time.Minute, func() bool { return strings.Contains(p.Out.String(), "AstroGrowth is ready") })
 }
 
-func freePorts(n int) ([]string, error) {
-	var out []string
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }() // held until all are known, so that they differ
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, port)
-	}
-	return out, nil
-}
+func (p *product) stop() { end(p.Program, syscall.SIGINT) }
 
 // call makes a request of the product and decodes its answer.
 func (p *product) call(t *testing.T, method, path string, body, into any) {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -39,7 +38,7 @@ func TestTheScheduleRunsAndErrorsAreTold(t *testing.T) {
 		t.Errorf("run %d began by %s; want the schedule", r.ID, r.Mode)
 	}
 
-	p.stop(syscall.SIGINT)
+	p.stop()
 	t.Cleanup(func() {
 		if err := p.start(configuredPort); err != nil {
 			t.Error(err)

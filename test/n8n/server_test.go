@@ -16,11 +16,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zakibelm/astrogrowth/internal/testenv/program"
 )
 
 // server is a genuine n8n with a folder of its own.
 type server struct {
-	*program
+	*program.Program
 	install, home, url string
 	version            string
 	port, broker       string
@@ -55,7 +57,7 @@ func newServer(version string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2)
+	ports, err := program.Ports(2)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +83,7 @@ func (s *server) binary() string {
 func (s *server) cli(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	broker, err := freePorts(1)
+	broker, err := program.Ports(1)
 	if err != nil {
 		return "", err
 	}
@@ -141,10 +143,10 @@ func (s *server) old() bool { return strings.HasPrefix(s.version, "1.") }
 
 func (s *server) start() error {
 	var err error
-	if s.program, err = launch(s.home, s.env(s.broker), "node", s.binary(), "start"); err != nil {
+	if s.Program, err = launch(s.home, s.env(s.broker), "node", s.binary(), "start"); err != nil {
 		return err
 	}
-	return s.ready("n8n", 4*time.Minute, func() bool {
+	return s.Ready(4*time.Minute, func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/healthz/readiness", nil)
@@ -156,11 +158,11 @@ func (s *server) start() error {
 			return false
 		}
 		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK && strings.Count(s.out.String(), "Activated workflow") >= s.live
+		return resp.StatusCode == http.StatusOK && strings.Count(s.Out.String(), "Activated workflow") >= s.live
 	})
 }
 
-func (s *server) halt() { s.stop(syscall.SIGTERM) }
+func (s *server) halt() { end(s.Program, syscall.SIGTERM) }
 
 // run is one execution as n8n keeps it.
 type run struct {
@@ -220,6 +222,6 @@ func (s *server) becomes(t *testing.T, after int, workflow, status string) run {
 			}
 		}
 	}
-	t.Fatalf("no run of %s became %s; the runs: %+v\n%s", workflow, status, all, s.out)
+	t.Fatalf("no run of %s became %s; the runs: %+v\n%s", workflow, status, all, s.Out)
 	return run{}
 }
