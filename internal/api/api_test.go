@@ -152,6 +152,31 @@ func TestCrossOriginCallsByList(t *testing.T) {
 	}
 }
 
+// Without keys a browser must not carry out what a page of another site sends to localhost, in whatever form.
+func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, func(c *api.Config) { c.CORSOrigins = []string{"https://app.example"} })
+	for _, to := range []string{"/v1/queues/content/pause", "/v1/keys", "/v1/jobs/batch", "/api/trpc/contents.create", "/v1/chat/completions"} {
+		for _, header := range [][]string{
+			{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site", "Origin", "http://localhost:5173"},
+		} {
+			if a := f.call(http.MethodPost, to, `{}`, header...); a.status != http.StatusForbidden {
+				t.Errorf("%s from %v: %d; want 403", to, header, a.status)
+			}
+		}
+	}
+	pause := "/v1/queues/content/pause"
+	for _, header := range [][]string{nil, {"Origin", "https://app.example", "Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-origin"}} {
+		if a := f.call(http.MethodPost, pause, "", header...); a.status != http.StatusOK {
+			t.Errorf("from %v: %d %s; want 200", header, a.status, a.body)
+		}
+	}
+	keyed := newFace(t, func(c *api.Config) { c.RequireKeys = true })
+	if a := keyed.call(http.MethodPost, pause, "", "Origin", "https://evil.example"); a.status != http.StatusUnauthorized {
+		t.Errorf("with keys: %d; want 401: the key is the guard", a.status)
+	}
+}
+
 func TestQueuesPauseAndResume(t *testing.T) {
 	t.Parallel()
 	f := newFace(t, nil)

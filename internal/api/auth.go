@@ -116,12 +116,23 @@ func (c *workspaceCache) id(ctx context.Context, slug string, find func(context.
 	return w.ID, nil
 }
 
-// guardHost refuses foreign host names while no key is required: a web page that points its own name at this machine
-// must not reach it.
+// guardHost stands in for keys while none is required: a web page must not reach this machine through its visitor's
+// browser, neither by a name of its own that it points here nor by a form or a script that sends to localhost. Pages of
+// the origins in CORS_ORIGINS may. With keys neither is needed: no browser adds a key by itself.
 func (a *api) guardHost(next http.Handler) http.Handler {
 	if a.RequireKeys {
 		return next
 	}
+	csrf := http.NewCrossOriginProtection()
+	for _, origin := range a.CORSOrigins {
+		if err := csrf.AddTrustedOrigin(origin); err != nil { // the configuration was checked: it is none
+			a.Log.Warn().Str("origin", origin).Msg("CORS_ORIGINS holds what is no origin; its pages cannot write")
+		}
+	}
+	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, newProblem(http.StatusForbidden, "a page of another site made this request and was refused; list its origin in CORS_ORIGINS, or set ADMIN_API_KEY and send a key"))
+	}))
+	next = csrf.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopbackHost(r.Host) {
 			writeProblem(w, newProblem(http.StatusForbidden, "without API keys this server answers to localhost only; set ADMIN_API_KEY to use another name"))
