@@ -131,13 +131,17 @@ func (s Server) listenError(err error) error {
 }
 
 // bounded gives a body a time in which it must have arrived. The server's own ReadTimeout will not do: it would also
-// end requests that are held open, as event streams are.
-func bounded(next http.Handler) http.Handler {
+// end requests that are held open, as event streams are. A handler may set a deadline of its own, which then holds.
+func bounded(next http.Handler) http.Handler { return boundedBy(bodyTimeout, next) }
+
+func boundedBy(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != nil && r.Body != http.NoBody {
+			control := http.NewResponseController(w)
+			_ = control.SetReadDeadline(time.Now().Add(limit)) // a connection without deadlines has none to set
 			// A copy: the server looks into its own request's body to find out whether it was read to its end, and closes
 			// the connection when it was not. Behind a wrapper it would take the rest for the next request.
-			body := &timedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+			body := &timedBody{ReadCloser: r.Body, control: control, answer: w.Header()}
 			r = r.WithContext(r.Context())
 			r.Body = body
 		}
@@ -145,23 +149,23 @@ func bounded(next http.Handler) http.Handler {
 	})
 }
 
-// timedBody sets the connection's deadline at the first read and lifts it at the end.
+// timedBody lifts the connection's deadline once the body is there. Where the body ends in any other way the deadline
+// stays: before it answers, the server reads what is left, and would wait for a caller who has stopped sending.
 type timedBody struct {
 	io.ReadCloser
 
 	control *http.ResponseController
-	started bool
+	answer  http.Header
 }
 
 // Read reads on.
 func (b *timedBody) Read(p []byte) (int, error) {
-	if !b.started {
-		b.started = true
-		_ = b.control.SetReadDeadline(time.Now().Add(bodyTimeout)) // a connection without deadlines has none to set
-	}
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	switch {
+	case errors.Is(err, io.EOF):
 		_ = b.control.SetReadDeadline(time.Time{})
+	case err != nil:
+		b.answer.Set("Connection", "close")
 	}
 	return n, err
 }
