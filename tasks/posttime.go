@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -21,8 +22,9 @@ type PostWish struct {
 // clockTolerance is how far in the past an instant may lie and still mean now: clocks differ.
 const clockTolerance = 5 * time.Minute
 
-// PlanPost turns a wish into a time, or into a claim on the next free slot. wished is false for the zero wish.
-func PlanPost(ctx context.Context, sc store.Scoped, w PostWish, account growth.AccountID, now time.Time) (wish store.PostWish, wished bool, err error) {
+// PlanPost turns a wish into a time, or into a claim on the next free slot. wished is false for the zero wish. simulated
+// says that LinkedIn is the simulator.
+func PlanPost(ctx context.Context, sc store.Scoped, w PostWish, account growth.AccountID, simulated bool, now time.Time) (wish store.PostWish, wished bool, err error) {
 	const op = "tasks.PlanPost"
 	if w == (PostWish{}) {
 		return wish, false, nil
@@ -36,7 +38,7 @@ func PlanPost(ctx context.Context, sc store.Scoped, w PostWish, account growth.A
 	if w.Slot == "" && w.PublishAt == "" {
 		return wish, false, growth.InvalidField(op, "publish_at", "a zone needs a time: give publish_at")
 	}
-	account, err = postingAccount(ctx, sc, account)
+	account, err = postingAccount(ctx, sc, account, simulated)
 	if err != nil {
 		return wish, false, err
 	}
@@ -55,7 +57,7 @@ func PlanPost(ctx context.Context, sc store.Scoped, w PostWish, account growth.A
 }
 
 // postingAccount is the account that a publish job means: the only one when it names none. Empty: nobody can say yet.
-func postingAccount(ctx context.Context, sc store.Scoped, id growth.AccountID) (growth.AccountID, error) {
+func postingAccount(ctx context.Context, sc store.Scoped, id growth.AccountID, simulated bool) (growth.AccountID, error) {
 	if id != "" {
 		_, _, err := sc.Account(ctx, id)
 		if growth.CodeOf(err) == growth.NotFound {
@@ -64,10 +66,21 @@ func postingAccount(ctx context.Context, sc store.Scoped, id growth.AccountID) (
 		return id, err
 	}
 	all, err := sc.Accounts(ctx)
-	if err != nil || len(all) != 1 {
+	if err != nil {
 		return "", err
 	}
+	if all = CanPost(all, simulated); len(all) != 1 {
+		return "", nil
+	}
 	return all[0].ID, nil
+}
+
+// CanPost picks the accounts that posts may go out as: those that nobody has given up, of the simulated LinkedIn or of
+// the real one. The account that an installation had before it got a real one is not in the way of that.
+func CanPost(all []growth.Account, simulated bool) []growth.Account {
+	return slices.DeleteFunc(slices.Clone(all), func(a growth.Account) bool {
+		return a.Simulated != simulated || a.Status == growth.AccountDisconnected
+	})
 }
 
 func readTime(ctx context.Context, sc store.Scoped, w PostWish, account growth.AccountID) (growth.PostTime, error) {

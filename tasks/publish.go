@@ -212,7 +212,11 @@ func (w PublishWorker) account(ctx context.Context, job *Job[PublishArgs], c *gr
 		if err != nil {
 			return growth.Account{}, "", err
 		}
-		if len(all) != 1 {
+		switch all = CanPost(all, w.Simulated); len(all) {
+		case 0:
+			return growth.Account{}, "", growth.InvalidField("tasks.Publish", "account_id", "the workspace has no LinkedIn account that can post: connect one with POST /v1/linkedin/connect")
+		case 1:
+		default:
 			return growth.Account{}, "", growth.InvalidField("tasks.Publish", "account_id", "the workspace has %d LinkedIn accounts: say which one", len(all))
 		}
 		id = all[0].ID

@@ -227,6 +227,35 @@ func TestWorkerThatDiesWhileItSendsLeavesAnUnknownOutcome(t *testing.T) {
 	p.neverAgain(id, 0)
 }
 
+// The simulated account that an installation began with, and those that somebody gave up, are not in the way of the one
+// real account.
+func TestOnlyAccountsThatCanPostAreCounted(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	sc := p.s.In(p.ws.ID)
+	other := func(simulated bool) growth.Account {
+		t.Helper()
+		a, err := sc.PutAccount(t.Context(), growth.Account{URN: "urn:li:person:" + growth.NewID(), Name: "B", Simulated: simulated},
+			func(growth.AccountID) (string, error) { return "sealed", nil })
+		p.must(err)
+		return a
+	}
+	other(!p.account.Simulated)
+	given := other(p.account.Simulated)
+	p.exec(`UPDATE linkedin_accounts SET status = 'disconnected' WHERE id = $1`, given.ID)
+	id := p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{})
+	p.runs()
+	if j := p.settled(id); j.State != growth.JobSucceeded {
+		t.Errorf("job = %s, %+v; want it done on the only account that can post", j.State, j.Error)
+	}
+	p.exec(`UPDATE linkedin_accounts SET status = 'disconnected'`)
+	id = p.enqueue(tasks.PublishArgs{Text: "Bonsoir"}, growth.JobOptions{})
+	p.runs()
+	if j := p.settled(id); j.State != growth.JobFailed || !strings.Contains(j.Error.Message, "connect one") {
+		t.Errorf("job = %s, %+v; want to hear that an account is missing", j.State, j.Error)
+	}
+}
+
 // A delivery that comes before the sweep must not send either.
 func TestSecondDeliveryOfAPostInFlightSendsNothing(t *testing.T) {
 	t.Parallel()

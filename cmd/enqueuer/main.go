@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,7 +113,7 @@ func prepare(ctx context.Context, b *wiring.Base) error {
 func simulatedAccount(ctx context.Context, b *wiring.Base, ws growth.Workspace) error {
 	sc := b.Store.In(ws.ID)
 	accounts, err := sc.Accounts(ctx)
-	if err != nil || len(accounts) > 0 {
+	if err != nil || slices.ContainsFunc(accounts, func(a growth.Account) bool { return a.Simulated }) {
 		return err
 	}
 	for tries := 0; ; tries++ {

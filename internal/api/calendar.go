@@ -44,7 +44,7 @@ func (a *api) planPost(ctx context.Context, sc store.Scoped, it item, s *tasks.S
 	if !ok {
 		return nil
 	}
-	wish, wished, err := tasks.PlanPost(ctx, sc, it.post, args.AccountID, time.Now())
+	wish, wished, err := tasks.PlanPost(ctx, sc, it.post, args.AccountID, a.Simulated, time.Now())
 	if err != nil || !wished {
 		return err
 	}
@@ -142,18 +142,18 @@ func (a *api) getCalendar(ctx context.Context, in *calendarInput) (*struct{ Body
 	for _, p := range posts {
 		out.Data = append(out.Data, entryOf(p))
 	}
-	out.FreeSlots, err = freeSlots(ctx, sc, posts, from, to, growth.AccountID(in.Account))
+	out.FreeSlots, err = a.freeSlots(ctx, sc, posts, from, to, growth.AccountID(in.Account))
 	return &struct{ Body Calendar }{out}, err
 }
 
 // freeSlots are the slots of the plans that lie ahead and that none of the posts has.
-func freeSlots(ctx context.Context, sc store.Scoped, posts []store.Planned, from, to time.Time, only growth.AccountID) ([]FreeSlot, error) {
+func (a *api) freeSlots(ctx context.Context, sc store.Scoped, posts []store.Planned, from, to time.Time, only growth.AccountID) ([]FreeSlot, error) {
 	accounts, err := sc.Accounts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := []FreeSlot{}
-	for _, acc := range accounts {
+	for _, acc := range tasks.CanPost(accounts, a.Simulated) {
 		if only != "" && acc.ID != only {
 			continue
 		}
@@ -244,7 +244,7 @@ func (a *api) wishOf(ctx context.Context, sc store.Scoped, j growth.Job, w tasks
 	if account == "" {
 		account = tasks.PublishAccount(j)
 	}
-	wish, _, err := tasks.PlanPost(ctx, sc, w, account, time.Now())
+	wish, _, err := tasks.PlanPost(ctx, sc, w, account, a.Simulated, time.Now())
 	return wish, err
 }
 
