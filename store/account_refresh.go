@@ -45,15 +45,16 @@ func (s *Store) TakeRefresh(ctx context.Context, d DueGrant, lease time.Duration
 		Fence    int64 `db:"refresh_fence"`
 		Failures int   `db:"refresh_failures"`
 	}
-	// The rows are locked in one order, and are looked at again once they are locked.
+	// The rows are locked in one order, and are looked at again once they are locked. They get one fence, whatever each had:
+	// a page may have come to a grant that was refreshed before.
 	err := s.points.SelectContext(ctx, &rows, `
 		WITH held AS (
-			SELECT id AS held_id FROM linkedin_accounts
+			SELECT id AS held_id, refresh_fence AS held_fence FROM linkedin_accounts
 			WHERE workspace_id = $1 AND grant_id = $2 AND token_at = $4 AND refresh_token <> '' AND status <> 'disconnected'
 			  AND (refresh_after IS NULL OR refresh_after <= now())
 			ORDER BY id FOR UPDATE
 		)
-		UPDATE linkedin_accounts a SET refresh_after = now() + $3 * interval '1 millisecond', refresh_fence = a.refresh_fence + 1
+		UPDATE linkedin_accounts a SET refresh_after = now() + $3 * interval '1 millisecond', refresh_fence = (SELECT max(held_fence) FROM held) + 1
 		FROM held WHERE a.id = held_id
 		RETURNING `+accountColumns+`, refresh_fence, refresh_failures`, d.Workspace, d.Grant, lease.Milliseconds(), d.TokenAt)
 	if err != nil || len(rows) == 0 {

@@ -105,7 +105,8 @@ func (sc Scoped) FoundOnLinkedIn(ctx context.Context, id growth.PublicationID, u
 	return sc.found(ctx, id, urn, url, byReadBack)
 }
 
-// AnsweredByLinkedIn settles a publication that was taken for unknown before its worker could commit LinkedIn's answer.
+// AnsweredByLinkedIn settles a publication that was taken for unknown before its worker could commit LinkedIn's answer,
+// even when a person has said since that it is to be sent again, as long as nobody is sending it.
 func (sc Scoped) AnsweredByLinkedIn(ctx context.Context, id growth.PublicationID, urn, url string) (found bool, err error) {
 	return sc.found(ctx, id, urn, url, byWorker)
 }
@@ -114,7 +115,7 @@ func (sc Scoped) found(ctx context.Context, id growth.PublicationID, urn, url, b
 	err = sc.s.InTx(ctx, func(tx *Tx) error {
 		var r publicationRow
 		err := tx.tx.GetContext(ctx, &r, `
-			SELECT `+publicationColumns+` FROM publications p WHERE id = $1 AND workspace_id = $2 AND state = 'unknown'
+			SELECT `+publicationColumns+` FROM publications p WHERE id = $1 AND workspace_id = $2 AND (state = 'unknown' OR $4 AND state = 'ready' AND resent)
 				AND NOT EXISTS (SELECT 1 FROM publications o WHERE o.id <> p.id AND o.post->>'author' = p.post->>'author' AND (
 					o.urn = $3 OR NOT $4 AND o.state IN ('publishing', 'unknown') AND o.post->>'text' = p.post->>'text')) FOR UPDATE`, id, sc.ws, urn, by == byWorker)
 		if errors.Is(err, sql.ErrNoRows) {

@@ -102,7 +102,7 @@ type Verify func(post growth.Post, c *growth.Content) error
 func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int64, spacing time.Duration, perDay int, verify Verify) (Sendable, error) {
 	var send Sendable
 	err := s.InTx(ctx, func(tx *Tx) error {
-		if err := tx.fenced(ctx, job.ID, fence); err != nil {
+		if err := tx.holdForSend(ctx, job.ID, fence); err != nil {
 			return err
 		}
 		if err := tx.wanted(ctx, job.ID); err != nil {
@@ -110,12 +110,13 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		}
 		var p struct {
 			publicationRow
-			Resent    bool   `db:"resent"`
-			Conflicts int    `db:"conflicts"`
-			AuthorURN string `db:"author_urn"`
+			Resent    bool           `db:"resent"`
+			Conflicts int            `db:"conflicts"`
+			AuthorURN sql.NullString `db:"author_urn"`
 		}
 		if err := tx.tx.GetContext(ctx, &p, `
-			SELECT `+publicationColumns+`, resent, conflicts, (SELECT a.urn FROM linkedin_accounts a WHERE a.id = account_id) AS author_urn
+			SELECT `+publicationColumns+`, resent, conflicts,
+				(SELECT a.urn FROM linkedin_accounts a WHERE a.id = account_id AND a.status = 'active' FOR SHARE) AS author_urn
 			FROM publications WHERE job_id = $1 FOR UPDATE`, job.ID); err != nil {
 			return wrap("claim publication", err)
 		}
@@ -125,7 +126,10 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		if err := json.Unmarshal(p.Post, &send.Post); err != nil {
 			return wrap("read post", err)
 		}
-		if send.Post.AuthorURN != p.AuthorURN {
+		if !p.AuthorURN.Valid {
+			return growth.Errorf(growth.KeyRejected, "store.ClaimPublication", "the LinkedIn account was given up, or has to be connected again")
+		}
+		if send.Post.AuthorURN != p.AuthorURN.String {
 			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the post's author is not the account's")
 		}
 		if err := tx.approved(ctx, p.publication(), send.Post, verify); err != nil {
@@ -146,6 +150,22 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		return tx.contentStatus(ctx, p.publication(), growth.ContentPublishing)
 	})
 	return send, err
+}
+
+// sendLease is how long a job surely belongs to the worker that has just claimed its post; heartbeats go on from there.
+const sendLease = 10 * time.Second
+
+// holdForSend is fenced that also renews the lease, and refuses one that has ended. Only a change of the row is seen by a
+// claim or a sweep that looked at it before and waits for it now.
+func (tx *Tx) holdForSend(ctx context.Context, id growth.JobID, fence int64) error {
+	var one int
+	err := tx.tx.GetContext(ctx, &one, `
+		UPDATE jobs SET lease_until = greatest(lease_until, clock_timestamp() + $3 * interval '1 millisecond')
+		WHERE id = $1 AND fence = $2 AND state = 'running' AND lease_until > clock_timestamp() RETURNING 1`, id, fence, sendLease.Milliseconds())
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrLeaseLost
+	}
+	return wrap("check fence", err)
 }
 
 // wanted refuses a claim after somebody has canceled the job: from the answer to the cancel on, no post goes out.
@@ -266,7 +286,7 @@ func (tx *Tx) contentStatus(ctx context.Context, p growth.Publication, status gr
 
 // publicationLost settles what a dead worker left in flight: nobody can know whether the post was made.
 func (tx *Tx) publicationLost(ctx context.Context, job growth.Job) error {
-	const why = senderLost
+	const why = SenderLost
 	if err := tx.SettlePublication(ctx, job.ID, growth.Publication{State: growth.PublicationUnknown, Error: why}); err != nil {
 		return err
 	}
@@ -348,7 +368,7 @@ const onItsWay = time.Minute
 // mayBeSentAgain refuses a second request while the first may still be on its way: its worker was taken for dead, and may
 // only have been cut off from the database.
 func (tx *Tx) mayBeSentAgain(ctx context.Context, r publicationRow, verdict Settlement) error {
-	if verdict != SettleSendAgain || r.Error != senderLost {
+	if verdict != SettleSendAgain || r.Error != SenderLost {
 		return nil
 	}
 	var left float64
@@ -367,8 +387,8 @@ func (tx *Tx) mayBeSentAgain(ctx context.Context, r publicationRow, verdict Sett
 	}
 }
 
-// senderLost is the error of a publication whose worker was taken for dead while it sent the post.
-const senderLost = "the worker died while the post was being sent; look on LinkedIn whether it is there"
+// SenderLost is the error of a publication whose worker was taken for dead while it sent the post, whoever finds that out.
+const SenderLost = "the worker died while the post was being sent; look on LinkedIn whether it is there"
 
 // Who can find out how an unknown publication ended.
 const (

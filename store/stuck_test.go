@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -292,5 +293,108 @@ func TestRejectAndCancelDoNotBlockEachOther(t *testing.T) {
 			}
 		})
 		wg.Wait()
+	}
+}
+
+// A delivery of a job whose lease is about to end arrives while its worker commits the claim of the post: only one of
+// the two may have it.
+func TestJobIsNotTakenWhileItsPostIsClaimed(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	p := b.prepare(b.account(), "Bonjour", nil, false)
+	b.exec(`UPDATE jobs SET lease_until = now() + interval '1 second'`)
+	taken := make(chan bool, 1)
+	_, err := b.s.ClaimPublication(b.ctx, p.c.Job, p.c.Fence, noSpacing, manyADay, func(growth.Post, *growth.Content) error {
+		time.Sleep(1100 * time.Millisecond) // until the lease that the other sees has ended
+		go func() {
+			_, ok, err := b.s.Claim(context.WithoutCancel(b.ctx), p.c.Job.ID, p.c.Epoch, "other", lease)
+			taken <- ok || err != nil
+		}()
+		time.Sleep(300 * time.Millisecond) // until it waits for the row
+		return nil
+	})
+	b.must(err)
+	if <-taken {
+		t.Error("another worker has the job whose post is about to be sent")
+	}
+}
+
+func TestPostIsNotClaimedAfterTheLease(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	p := b.prepare(b.account(), "Bonjour", nil, false)
+	b.expire(p.c.Job.ID)
+	if _, err := b.claimPost(p); !errors.Is(err, store.ErrLeaseLost) {
+		t.Errorf("claim: %v; want a lost lease", err)
+	}
+}
+
+// LinkedIn's answer comes after a person has said "send again", and before anybody does.
+func TestLateAnswerIsTakenInsteadOfSendingAgain(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	p := b.prepare(b.account(), "Bonjour", nil, false)
+	_, err := b.claimPost(p)
+	b.must(err)
+	b.expire(p.c.Job.ID)
+	_, err = b.s.SweepLeases(b.ctx)
+	b.must(err)
+	b.exec(`UPDATE publications SET sent_at = now() - interval '2 minutes'`)
+	_, err = b.sc.Settle(b.ctx, p.p.ID, store.SettleSendAgain, "", "")
+	b.must(err)
+	if found, err := b.sc.AnsweredByLinkedIn(b.ctx, p.p.ID, "urn:li:share:9", "u"); err != nil || !found {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	if got := b.publication(p.p.ID); got.State != growth.PublicationPublished || b.job(p.c.Job.ID).State != growth.JobSucceeded {
+		t.Errorf("publication %s, job %s; want it published", got.State, b.job(p.c.Job.ID).State)
+	}
+}
+
+// A person gives an account up while a job uploads its pictures.
+func TestNothingIsPostedAsAnAccountThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	a := b.account()
+	p := b.prepare(a, "Bonjour", nil, false)
+	b.must(b.sc.DisconnectAccount(b.ctx, a.ID))
+	if _, err := b.claimPost(p); growth.CodeOf(err) != growth.KeyRejected {
+		t.Errorf("claim: %v; want the account to be missing", err)
+	}
+}
+
+// A page joins the grant of a member whose token was refreshed before.
+func TestRefreshReachesEveryAccountOfAGrant(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	end := time.Now().Add(time.Hour)
+	g := store.Grant{Member: "urn:li:person:m", Scopes: []string{"w_member_social", "w_organization_social"}, ExpiresAt: &end}
+	connect := func(urn, token string) growth.Account {
+		c, err := b.sc.Connect(b.ctx, growth.Account{URN: urn, Name: urn}, g, func(growth.AccountID) (store.Credential, error) {
+			return store.Credential{Token: token, Refresh: "refresh " + token}, nil
+		})
+		b.must(err)
+		return c.Account
+	}
+	refresh := func(a growth.Account, token string) {
+		r, ok, err := b.s.TakeRefresh(b.ctx, store.DueGrant{Workspace: b.ws.ID, Grant: a.Grant, TokenAt: a.TokenAt}, time.Minute)
+		b.must(err)
+		if !ok {
+			t.Fatal("the grant is not to be had")
+		}
+		got := store.Refreshed{ExpiresAt: &end}
+		for range r.Accounts {
+			got.Credentials = append(got.Credentials, store.Credential{Token: token, Refresh: "refresh " + token})
+		}
+		_, err = b.s.SaveRefresh(b.ctx, r, got)
+		b.must(err)
+	}
+	member := connect("urn:li:person:m", "one")
+	refresh(member, "two")
+	page := connect("urn:li:organization:7", "three")
+	refresh(page, "four")
+	for _, a := range []growth.Account{member, page} {
+		if _, c, err := b.sc.AccountCredential(b.ctx, a.ID); err != nil || c.Token != "four" || c.Refresh != "refresh four" {
+			t.Errorf("%s has %q and %q, %v; want the new ones", a.URN, c.Token, c.Refresh, err)
+		}
 	}
 }

@@ -129,7 +129,7 @@ func (w PublishWorker) Work(ctx context.Context, job *Job[PublishArgs]) error {
 	case growth.PublicationPublished, growth.PublicationDeleted: // an earlier attempt published and could not end the job
 		return job.Complete(published{PublicationID: p.ID, URN: p.URN, URL: p.URL, PublishedAt: *p.PublishedAt, Simulated: p.Simulated}, nil)
 	case growth.PublicationPublishing: // an earlier attempt claimed it and nobody knows what it sent
-		return w.unknown(job, growth.Errorf(growth.Uncertain, "tasks.Publish", "an earlier attempt ended while the post was being sent"))
+		return w.unknown(job, growth.Errorf(growth.Uncertain, "tasks.Publish", "%s", store.SenderLost))
 	case growth.PublicationUnknown:
 		return &WaitError{Reason: growth.WaitOutcomeUnknown, Err: growth.Errorf(growth.Uncertain, "tasks.Publish", "%s", p.Error)}
 	case growth.PublicationRejected:
@@ -165,12 +165,15 @@ func (w PublishWorker) ready(ctx context.Context, job *Job[PublishArgs], d *draf
 		w.leave(ctx, job, d.account)
 		return w.uploadFault(ctx, d.account, err)
 	}
-	_, err = w.prepare(ctx, job, *d) // now with the images' names
+	if _, err = w.prepare(ctx, job, *d); err != nil { // now with the images' names
+		w.leave(ctx, job, d.account)
+	}
 	return err
 }
 
 // send claims the post and makes the one request.
 func (w PublishWorker) send(ctx context.Context, job *Job[PublishArgs], d draft, p growth.Publication, token string) error {
+	began := w.clock().Round(0) // by the clock on the wall: it goes on while a machine sleeps
 	claim, err := w.Store.ClaimPublication(ctx, job.Job, job.Fence, w.Spacing, w.PerDay, d.verify)
 	if err != nil {
 		w.leave(ctx, job, d.account)
@@ -178,8 +181,18 @@ func (w PublishWorker) send(ctx context.Context, job *Job[PublishArgs], d draft,
 	if growth.CodeOf(err) == growth.Throttled {
 		return &WaitError{Reason: growth.WaitPostingWindow, Until: time.Now().Add(growth.RetryAfterOf(err)), Err: err}
 	}
+	if growth.CodeOf(err) == growth.KeyRejected {
+		return &WaitError{Reason: growth.WaitReconnect, Err: err}
+	}
 	if err != nil {
 		return err
+	}
+	if errors.Is(context.Cause(ctx), errLeaseLost) || w.clock().Round(0).Sub(began) > Lease {
+		// Nothing was sent. Whoever took this worker for dead may have handed the post to another meanwhile.
+		p.State = growth.PublicationReady
+		w.leave(ctx, job, d.account)
+		job.AlsoSave(settle(job, p))
+		return growth.Errorf(growth.Unavailable, "tasks.Publish", "the worker stood still between the claim of the post and its sending")
 	}
 	sendCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()

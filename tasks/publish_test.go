@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,6 +254,35 @@ func TestOnlyAccountsThatCanPostAreCounted(t *testing.T) {
 	p.runs()
 	if j := p.settled(id); j.State != growth.JobFailed || !strings.Contains(j.Error.Message, "connect one") {
 		t.Errorf("job = %s, %+v; want to hear that an account is missing", j.State, j.Error)
+	}
+}
+
+// A worker that stood still between its claim and its request may have been taken for dead: it sends nothing.
+func TestWorkerThatStoodStillSendsNothing(t *testing.T) {
+	t.Parallel()
+	var looks, entered atomic.Int32
+	p := newPress(t, func(w *tasks.PublishWorker) {
+		w.Windows = meddler{func() { entered.Add(1) }}
+		w.Now = func() time.Time {
+			if entered.Load() == 1 { // from here to the request the clock goes by leaps
+				return time.Now().Add(time.Duration(looks.Add(1)) * 2 * tasks.Lease)
+			}
+			return time.Now()
+		}
+	})
+	id := p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{})
+	p.runs()
+	p.until(func() bool { return looks.Load() >= 2 && p.job(id).State == growth.JobRetrying })
+	if n := p.asked("posts"); n != 0 {
+		t.Errorf("%d requests were made", n)
+	}
+	if pub := p.publication(); pub.State != growth.PublicationReady {
+		t.Errorf("publication = %s; want it ready for another attempt", pub.State)
+	}
+	p.hurry()
+	p.becomes(id, growth.JobSucceeded)
+	if n := len(p.w.posts()); n != 1 {
+		t.Errorf("%d posts", n)
 	}
 }
 
