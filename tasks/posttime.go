@@ -75,6 +75,42 @@ func postingAccount(ctx context.Context, sc store.Scoped, id growth.AccountID, s
 	return all[0].ID, nil
 }
 
+// PinAccount names the account of a publish job while it is accepted, where there is only one: another that is connected
+// before the post's time does not make the job one of which nobody knows whose it is. With several it has to be said.
+// A content that was approved for an account goes out as that one.
+func PinAccount(ctx context.Context, sc store.Scoped, a PublishArgs, simulated bool) (PublishArgs, error) {
+	const op = "tasks.PinAccount"
+	if a.ContentID != "" {
+		c, err := sc.Content(ctx, a.ContentID)
+		if growth.CodeOf(err) == growth.NotFound && err != nil {
+			return a, growth.InvalidField(op, "content_id", "there is no such content in this workspace")
+		}
+		if err != nil {
+			return a, err
+		}
+		if err := fits(op, c); err != nil {
+			return a, err
+		}
+		if a.AccountID == "" && c.AccountID != nil {
+			a.AccountID = *c.AccountID
+		}
+	}
+	if a.AccountID != "" {
+		return a, nil
+	}
+	all, err := sc.Accounts(ctx)
+	if err != nil {
+		return a, err
+	}
+	if all = CanPost(all, simulated); len(all) > 1 {
+		return a, growth.InvalidField(op, "account_id", "say as which account: the workspace has %d that can post", len(all))
+	}
+	if len(all) == 1 {
+		a.AccountID = all[0].ID
+	}
+	return a, nil
+}
+
 // CanPost picks the accounts that posts may go out as: those that nobody has given up, of the simulated LinkedIn or of
 // the real one. The account that an installation had before it got a real one is not in the way of that.
 func CanPost(all []growth.Account, simulated bool) []growth.Account {

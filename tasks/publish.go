@@ -46,8 +46,8 @@ func (a PublishArgs) Validate() error {
 		return growth.InvalidField(op, "content_id", "use the id of a content, a UUID")
 	case a.AccountID != "" && !growth.ValidID(string(a.AccountID)):
 		return growth.InvalidField(op, "account_id", "use the id of a LinkedIn account, a UUID")
-	case linkedin.Length(a.Text) > 3000:
-		return growth.InvalidField(op, "text", "LinkedIn takes at most 3000 characters; this has %d", linkedin.Length(a.Text))
+	case linkedin.Length(a.Text) > linkedin.MaxText:
+		return growth.InvalidField(op, "text", "LinkedIn takes at most %d characters; this has %d", linkedin.MaxText, linkedin.Length(a.Text))
 	case a.Visibility != "" && a.Visibility != "PUBLIC" && a.Visibility != "CONNECTIONS":
 		return growth.InvalidField(op, "visibility", "use PUBLIC or CONNECTIONS")
 	case linkedin.Length(a.FirstComment) > linkedin.MaxComment:

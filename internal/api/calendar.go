@@ -44,6 +44,11 @@ func (a *api) planPost(ctx context.Context, sc store.Scoped, it item, s *tasks.S
 	if !ok {
 		return nil
 	}
+	args, err := tasks.PinAccount(ctx, sc, args, a.Simulated)
+	if err != nil {
+		return err
+	}
+	s.Args = args
 	wish, wished, err := tasks.PlanPost(ctx, sc, it.post, args.AccountID, a.Simulated, time.Now())
 	if err != nil || !wished {
 		return err

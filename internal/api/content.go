@@ -11,6 +11,7 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/auth"
 	"github.com/zakibelm/astrogrowth/internal/content"
 	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 // ContentView is a piece of content with the post that it would make.
@@ -259,7 +260,7 @@ func (a *api) approveContent(ctx context.Context, in *approveInput) (*contentOut
 	if hash == "" {
 		return nil, growth.InvalidField("api.approveContent", "body.hash", "give the hash of the text that you have read, here or as If-Match")
 	}
-	c, err := a.Store.In(who(ctx).Workspace).DecideContent(ctx, growth.ContentID(in.ID), store.Verdict{Approve: true, Hash: hash, By: who(ctx).Name})
+	c, err := tasks.Approve(ctx, a.Store.In(who(ctx).Workspace), growth.ContentID(in.ID), hash, who(ctx).Name)
 	a.Queue.Wake() // publish jobs may have waited for this
 	return shown(c, err)
 }

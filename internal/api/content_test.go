@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/api"
 	"github.com/zakibelm/astrogrowth/internal/content"
 )
 
@@ -303,5 +305,53 @@ func TestBatchNeedsACampaign(t *testing.T) {
 		`{"name":"weekly","cron":"0 9 * * 1","zone":"America/Toronto","job":{"type":"content-generation","campaign_id":"`+string(campaign.ID)+`","batch":{"leads":{"min_score":60}}}}`))
 	if !strings.Contains(fmt.Sprint(s["input"]), "min_score") {
 		t.Errorf("schedule = %v", s)
+	}
+}
+
+// What LinkedIn does not take is found out by the person who approves it and not at the time of the post.
+func TestTextsTooLongForLinkedInAreRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	c := f.keeps(strings.Repeat("mot ", 800))
+	body := `{"hash":"` + c.Hash + `"}`
+	if a := f.call(http.MethodPost, "/v1/contents/"+string(c.ID)+"/approve", body); a.status != http.StatusUnprocessableEntity || !strings.Contains(string(a.body), "3000") {
+		t.Errorf("approve: %d %s", a.status, a.body)
+	}
+	if a := f.call(http.MethodPost, "/v1/contents/approve", `{"items":[{"id":"`+string(c.ID)+`","hash":"`+c.Hash+`"}]}`); !strings.Contains(string(a.body), `"refused":1`) {
+		t.Errorf("bulk: %d %s", a.status, a.body)
+	}
+	if a := f.call(http.MethodPost, "/v1/jobs/linkedin-publish", `{"content_id":"`+string(c.ID)+`"}`); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("publish: %d %s", a.status, a.body)
+	}
+}
+
+// A job that names no account keeps the one that there was; with several it has to say.
+func TestAccountOfAPostIsSettledWhenItIsAccepted(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, func(c *api.Config) { c.Simulated = true })
+	connect := func(urn string, simulated bool) growth.Account {
+		t.Helper()
+		a, err := f.s.In(f.ws.ID).PutAccount(t.Context(), growth.Account{URN: urn, Name: urn, Simulated: simulated}, func(growth.AccountID) (string, error) { return "t", nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	connect("urn:li:person:real", false)
+	only := connect("urn:li:person:1", true)
+	accepted := f.call(http.MethodPost, "/v1/jobs/linkedin-publish", `{"text":"Bonjour"}`)
+	if accepted.status != http.StatusAccepted {
+		t.Fatalf("%d %s", accepted.status, accepted.body)
+	}
+	var job struct{ ID growth.JobID }
+	if err := json.Unmarshal(accepted.body, &job); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.s.In(f.ws.ID).Job(t.Context(), job.ID); err != nil || !strings.Contains(string(got.Input), string(only.ID)) {
+		t.Errorf("input %s, %v; want the account %s", got.Input, err, only.ID)
+	}
+	connect("urn:li:organization:2", true)
+	if a := f.call(http.MethodPost, "/v1/jobs/linkedin-publish", `{"text":"Bonsoir"}`); a.status != http.StatusUnprocessableEntity || !strings.Contains(string(a.body), "account_id") {
+		t.Errorf("with two accounts: %d %s", a.status, a.body)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
-	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 func (a *api) contentHistory(h huma.API) {
@@ -111,7 +111,7 @@ func (a *api) approveContents(ctx context.Context, in *approveManyInput) (*struc
 	sc := a.Store.In(who(ctx).Workspace)
 	out := BulkApproval{Data: make([]ApprovalResult, len(in.Body.Items))}
 	for i, it := range in.Body.Items {
-		c, err := sc.DecideContent(ctx, growth.ContentID(it.ID), store.Verdict{Approve: true, Hash: it.Hash, By: who(ctx).Name})
+		c, err := tasks.Approve(ctx, sc, growth.ContentID(it.ID), it.Hash, who(ctx).Name)
 		out.Data[i] = ApprovalResult{Index: i, ID: growth.ContentID(it.ID)}
 		if err != nil {
 			out.Data[i].Error = problemOf(err)

@@ -84,7 +84,7 @@ func newFace(t testing.TB, change func(*api.Config)) *face {
 			}
 			return hex.DecodeString(plain)
 		},
-		LinkedIn: linkedin.New(linkedin.Settings{APIURL: sim.URL + "/linkedin"}), PublicURL: "http://localhost:3000", Version: "test",
+		LinkedIn: linkedin.New(linkedin.Settings{APIURL: sim.URL + "/linkedin"}), Simulated: true, PublicURL: "http://localhost:3000", Version: "test",
 	}
 	cfg.Fetch = tasks.FetchClient(nil)
 	cfg.Unpublish = func(ctx context.Context, sc store.Scoped, id growth.PublicationID) (growth.Publication, error) {

@@ -98,7 +98,7 @@ func TestMediaIsFetchedFromPublicAddressesOnly(t *testing.T) {
 func TestPostsBeyondTheApprovedTextNeedApproval(t *testing.T) {
 	t.Parallel()
 	f := newFace(t, func(c *api.Config) { c.RequireKeys = true })
-	content := `"content_id":"` + growth.NewID() + `"`
+	content := `"content_id":"` + string(f.keeps("Bonjour.").ID) + `"`
 	for body, want := range map[string]int{
 		`{` + content + `}`: http.StatusAccepted,
 		`{` + content + `,"images":["` + growth.NewID() + `"]}`:                   http.StatusForbidden,

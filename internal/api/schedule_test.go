@@ -213,7 +213,7 @@ func TestScheduleIsRunByThoseWhoMayAskForItsJob(t *testing.T) {
 	f := newFace(t, func(c *api.Config) { c.RequireKeys = true })
 	approver, enqueuer := f.key(f.ws.ID, "enqueue", "approve", "read"), f.key(f.ws.ID, "enqueue", "read")
 	for name, job := range map[string]string{
-		"a picture":       `{"type":"linkedin-publish","content_id":"` + growth.NewID() + `","images":["` + growth.NewID() + `"]}`,
+		"a picture":       `{"type":"linkedin-publish","content_id":"` + string(f.keeps("Bonjour.").ID) + `","images":["` + growth.NewID() + `"]}`,
 		"a text":          `{"type":"linkedin-publish","text":"Bonjour"}`,
 		"a low threshold": `{"type":"content-generation","topic":"x","auto_approve":{"threshold":10}}`,
 	} {

@@ -11,6 +11,7 @@ import (
 	"github.com/zakibelm/astrogrowth/internal/auth"
 	"github.com/zakibelm/astrogrowth/internal/content"
 	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 var contentStatuses = []growth.ContentStatus{
@@ -94,7 +95,7 @@ func splitFold(text string) (above, below string) {
 
 func (d *Dashboard) approveContent(w http.ResponseWriter, r *http.Request, v *visitor) error {
 	return d.decide(w, r, v, "approved", func(sc store.Scoped, id growth.ContentID, hash string) error {
-		_, err := sc.ApproveContent(r.Context(), id, hash, v.Name)
+		_, err := tasks.Approve(r.Context(), sc, id, hash, v.Name)
 		return err
 	})
 }

@@ -14,6 +14,9 @@ import (
 // means nothing cuts the post at that place, and the answer is a success all the same.
 const reserved = `\|{}@[]()<>#*_~`
 
+// MaxText is how long a post can be, as Length counts.
+const MaxText = 3000
+
 // Commentary writes plain text in the little text format, so that it reads on LinkedIn as it reads here. Hashtags stay
 // clickable: a # at the start of a word that holds a letter is left bare, and everything else that is reserved gets a
 // backslash. The first "@Name" of each mention becomes a link with the name as its text.

@@ -1,0 +1,30 @@
+package tasks
+
+import (
+	"context"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/linkedin"
+	"github.com/zakibelm/astrogrowth/store"
+)
+
+// Approve approves the text that a person has read, by its hash. One that LinkedIn would not take is refused: it would
+// be found out at the time of its post, when nobody looks.
+func Approve(ctx context.Context, sc store.Scoped, id growth.ContentID, hash, by string) (growth.Content, error) {
+	c, err := sc.Content(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	if err := fits("tasks.Approve", c); err != nil && c.Hash == hash {
+		return c, err
+	}
+	return sc.DecideContent(ctx, id, store.Verdict{Approve: true, Hash: hash, By: by})
+}
+
+// fits says whether LinkedIn takes a content at its length.
+func fits(op string, c growth.Content) error {
+	if n := linkedin.Length(textOf(c)); n > linkedin.MaxText {
+		return growth.InvalidField(op, "text", "LinkedIn takes at most %d characters; with its title and hashtags this text has %d: shorten it", linkedin.MaxText, n)
+	}
+	return nil
+}
