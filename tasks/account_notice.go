@@ -23,7 +23,7 @@ type ending struct {
 	Label     string              `json:"label"`
 	EndsAt    time.Time           `json:"ends_at"`
 	Days      int                 `json:"days"`   // the threshold that was reached; 0: it has ended
-	Reason    string              `json:"reason"` // expires, expired, revoked, turned_down, unreadable
+	Reason    string              `json:"reason"` // expires, expired, revoked, turned_down, no_rights, unreadable
 	Posts     []growth.StakedPost `json:"posts"`  // that will not go out; the first of them
 	PostCount int                 `json:"posts_at_stake"`
 }

@@ -231,6 +231,20 @@ func (w PublishWorker) turnedDown(ctx context.Context, a growth.Account, cause e
 	return &WaitError{Reason: growth.WaitReconnect, Err: cause}
 }
 
+// barred has the posts of a page wait until a member who may post there has connected it: refused one by one they would
+// all be lost.
+func (w PublishWorker) barred(ctx context.Context, a growth.Account, cause error) error {
+	if w.Accounts == nil {
+		if err := w.Store.In(a.Workspace).DisconnectAccount(ctx, a.ID); err != nil {
+			return err
+		}
+	} else if _, err := w.Accounts.end(ctx, a, "no_rights"); err != nil {
+		return err
+	}
+	return &WaitError{Reason: growth.WaitReconnect, Err: growth.Errorf(growth.Forbidden, "tasks.Publish",
+		"LinkedIn does not let the member who connected this page post there: connect it as one of its administrators; %s", faultOf(cause).Message)}
+}
+
 // soon has a post wait for a token that may be there in a moment.
 func soon(cause error) error {
 	return &WaitError{Reason: growth.WaitReconnect, Until: time.Now().Add(15 * time.Second), Err: cause}

@@ -402,6 +402,10 @@ func (w PublishWorker) failed(ctx context.Context, job *Job[PublishArgs], d draf
 	switch code := growth.CodeOf(err); code {
 	case growth.KeyRejected, growth.Throttled, growth.Unavailable, growth.Internal:
 		p.State = growth.PublicationReady
+	case growth.Forbidden:
+		if organisation(d.account) { // see refused
+			p.State = growth.PublicationReady
+		}
 	default:
 	}
 	job.AlsoSave(func(ctx context.Context, tx *store.Tx) error {
@@ -426,6 +430,11 @@ func (w PublishWorker) refused(ctx context.Context, a growth.Account, err error)
 	switch growth.CodeOf(err) {
 	case growth.KeyRejected:
 		return w.turnedDown(ctx, a, err)
+	case growth.Forbidden:
+		if organisation(a) { // the member is no administrator of the page (any more), whatever the post is
+			return w.barred(ctx, a, err)
+		}
+		return err
 	case growth.Throttled:
 		wait := max(growth.RetryAfterOf(err), time.Minute)
 		wait += rand.N(min(wait/10, 5*time.Minute)) //nolint:gosec // jobs that wait for one midnight need not come at once

@@ -366,6 +366,31 @@ func TestLinkedInsLimitIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A page whose member has lost the right to post there: its posts wait for somebody who has it, and none is lost.
+func TestPostsOfAPageWithoutRightsWait(t *testing.T) {
+	t.Parallel()
+	p := newPress(t).page("sim-page-token")
+	p.fails("posts", "403", 0)
+	p.runs()
+	var ids []growth.JobID
+	for _, text := range []string{"un", "deux"} {
+		id := p.enqueue(tasks.PublishArgs{Text: text}, growth.JobOptions{})
+		p.waits(id, growth.WaitReconnect)
+		ids = append(ids, id)
+	}
+	if n := p.asked("posts"); n > 2 {
+		t.Errorf("%d requests", n)
+	}
+	if a, _, err := p.sc.Account(t.Context(), p.account.ID); err != nil || a.Status != growth.AccountReconnect {
+		t.Errorf("account %s, %v", a.Status, err)
+	}
+	p.w.sim.ClearFaults("")
+	p.page("sim-page-token")
+	for _, id := range ids {
+		p.becomes(id, growth.JobSucceeded)
+	}
+}
+
 // LinkedIn that cannot be reached has no post; the relay tries again, asynq never does.
 func TestPostThatWasNotSentIsTriedAgainByTheRelay(t *testing.T) {
 	t.Parallel()

@@ -62,7 +62,8 @@ func mishaps() []mishap {
 		{name: "400 or 422, a field at fault", kind: "422", next: never},
 		{name: "401, token revoked", kind: simulator.KindRevoked, next: "sent once the account is connected again"},
 		{name: "401, token expired", kind: simulator.KindExpired, next: "sent once the account is connected again"},
-		{name: "403", kind: "403", next: never},
+		{name: "403, a member's post", kind: "403", next: never},
+		{name: "403, a page's post", kind: "403", before: asPage, next: "sent once a member who may post there has connected the page"},
 		{name: "404", kind: "404", next: never},
 		{name: "408", kind: "408", next: person},
 		{name: "409 `CONFLICT`", kind: "409", next: "sent once more after a second, then a person settles it"},
@@ -95,6 +96,12 @@ func unsettled(p *press) {
 	_, err := p.sc.Settle(p.t.Context(), p.publication().ID, store.SettleSendAgain, "", "")
 	p.must(err)
 	p.queue.Wake()
+}
+
+// asPage posts as a page whose member may not.
+func asPage(p *press) {
+	p.page("sim-page-token").runs()
+	p.waits(p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{}), growth.WaitReconnect)
 }
 
 // row lets a fault befall one job and says what came of it.
