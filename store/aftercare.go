@@ -115,14 +115,20 @@ func (sc Scoped) found(ctx context.Context, id growth.PublicationID, urn, url, b
 	err = sc.s.InTx(ctx, func(tx *Tx) error {
 		var r publicationRow
 		err := tx.tx.GetContext(ctx, &r, `
-			SELECT `+publicationColumns+` FROM publications p WHERE id = $1 AND workspace_id = $2 AND (state = 'unknown' OR $4 AND state = 'ready' AND resent)
-				AND NOT EXISTS (SELECT 1 FROM publications o WHERE o.id <> p.id AND o.post->>'author' = p.post->>'author' AND (
-					o.urn = $3 OR NOT $4 AND o.state IN ('publishing', 'unknown') AND o.post->>'text' = p.post->>'text')) FOR UPDATE`, id, sc.ws, urn, by == byWorker)
+			SELECT `+publicationColumns+` FROM publications WHERE id = $1 AND workspace_id = $2
+				AND (state = 'unknown' OR $3 AND state = 'ready' AND resent) FOR UPDATE`, id, sc.ws, by == byWorker)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
 			return wrap("found", err)
+		}
+		if err := tx.lockAuthor(ctx, id); err != nil {
+			return err
+		}
+		whose, err := whosePost(ctx, tx.tx, sc.ws, id, urn)
+		if err != nil || whose == PostOthers || whose == PostDoubtful && by != byWorker { // LinkedIn named it to the worker
+			return err
 		}
 		found = true
 		if err := tx.carryOut(ctx, growth.Job{ID: r.JobID, Workspace: sc.ws}, SettlePublished, finding{urn, url, by}); err != nil {

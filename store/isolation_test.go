@@ -390,8 +390,8 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"EventsAfter": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.EventsAfter(o.ctx, growth.EventCursor{}, o.job, 10))
 	},
-	"PostedElsewhere": func(sc store.Scoped, o owned) (any, bool) {
-		return nothing(sc.PostedElsewhere(o.ctx, o.pub.ID, "urn:li:share:1"))
+	"WhosePost": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.WhosePost(o.ctx, o.pub.ID, "urn:li:share:1"))
 	},
 	"AnsweredByLinkedIn": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.AnsweredByLinkedIn(o.ctx, o.pub.ID, "urn:li:share:1", "u"))

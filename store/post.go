@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	growth "github.com/zakibelm/astrogrowth"
 )
 
@@ -353,6 +355,9 @@ func (sc Scoped) Settle(ctx context.Context, id growth.PublicationID, verdict Se
 		if err := tx.mayBeSentAgain(ctx, r, verdict); err != nil {
 			return err
 		}
+		if err := tx.mayBeIts(ctx, r, verdict, urn); err != nil {
+			return err
+		}
 		return tx.carryOut(ctx, growth.Job{ID: r.JobID, Workspace: sc.ws}, verdict, finding{urn, url, byPerson})
 	})
 	if err != nil {
@@ -385,6 +390,22 @@ func (tx *Tx) mayBeSentAgain(ctx context.Context, r publicationRow, verdict Sett
 		Code: growth.Conflict, Op: "store.Settle", RetryAfter: wait,
 		Message: "the first request may still be on its way to LinkedIn: look there, and say so again in " + wait.Round(time.Second).String(),
 	}
+}
+
+// mayBeIts refuses a post that another publication has. One that another may have is given by a person's word: a person
+// has looked, and two unknown publications of one text could not be settled otherwise.
+func (tx *Tx) mayBeIts(ctx context.Context, r publicationRow, verdict Settlement, urn string) error {
+	if verdict != SettlePublished || urn == "" {
+		return nil
+	}
+	if err := tx.lockAuthor(ctx, r.ID); err != nil {
+		return err
+	}
+	whose, err := whosePost(ctx, tx.tx, r.Workspace, r.ID, urn)
+	if err == nil && whose == PostOthers {
+		err = growth.Errorf(growth.Conflict, "store.Settle", "%s is another publication's post already: say which post is this one's", urn)
+	}
+	return err
 }
 
 // SenderLost is the error of a publication whose worker was taken for dead while it sent the post, whoever finds that out.
@@ -448,11 +469,35 @@ func (tx *Tx) carryOut(ctx context.Context, job growth.Job, verdict Settlement, 
 	return tx.callBack(ctx, job.Workspace, job.ID)
 }
 
-// PostedElsewhere says whether another publication of the same author has a post: that one is not this one's.
-func (sc Scoped) PostedElsewhere(ctx context.Context, id growth.PublicationID, urn string) (bool, error) {
-	var taken bool
-	err := sc.s.db.GetContext(ctx, &taken, `
-		SELECT EXISTS (SELECT 1 FROM publications o JOIN publications p ON p.id = $1 AND p.workspace_id = $2
-			WHERE o.id <> p.id AND o.urn = $3 AND o.post->>'author' = p.post->>'author')`, id, sc.ws, urn)
-	return taken, wrap("posted elsewhere", err)
+// Whose says whose a post on LinkedIn is that has the text of a publication.
+type Whose string
+
+// The answers.
+const (
+	PostIts      Whose = ""         // no other publication can have made it
+	PostOthers   Whose = "others"   // another publication of the author has its URN
+	PostDoubtful Whose = "doubtful" // another one with the same text may have made it, and has no URN yet
+)
+
+// WhosePost says whose a post is that was found for a publication of unknown outcome.
+func (sc Scoped) WhosePost(ctx context.Context, id growth.PublicationID, urn string) (Whose, error) {
+	return whosePost(ctx, sc.s.db, sc.ws, id, urn)
+}
+
+// whosePost looks at the author's publications in every workspace: a page may be connected in several.
+func whosePost(ctx context.Context, q sqlx.QueryerContext, ws growth.WorkspaceID, id growth.PublicationID, urn string) (Whose, error) {
+	var whose Whose
+	err := sqlx.GetContext(ctx, q, &whose, `
+		SELECT coalesce(max(CASE WHEN o.urn = $3 THEN 'others' ELSE 'doubtful' END), '')
+		FROM publications p JOIN publications o ON o.id <> p.id AND o.post->>'author' = p.post->>'author' AND (o.urn = $3
+			OR o.post->>'text' = p.post->>'text' AND (o.state IN ('publishing', 'unknown') OR o.state = 'published' AND o.urn = ''))
+		WHERE p.id = $1 AND p.workspace_id = $2`, id, ws, urn)
+	return whose, wrap("whose post", err)
+}
+
+// lockAuthor serialises what is decided about the posts of a publication's author.
+func (tx *Tx) lockAuthor(ctx context.Context, id growth.PublicationID) error {
+	_, err := tx.tx.ExecContext(ctx, `
+		SELECT pg_advisory_xact_lock(hashtextextended(post->>'author', 2)) FROM publications WHERE id = $1`, id)
+	return wrap("lock author", err)
 }

@@ -229,14 +229,65 @@ func TestReadBackTakesNoOthersPost(t *testing.T) {
 		t.Errorf("x took what may be y's: %v, %v", found, err)
 	}
 	b.settle(y, growth.PublicationPublished, store.Outcome{State: growth.JobSucceeded})
-	if taken, err := b.sc.PostedElsewhere(b.ctx, x.p.ID, "urn:li:share:1"); err != nil || !taken {
-		t.Errorf("y's post counts as nobody's: %v", err)
+	if whose, err := b.sc.WhosePost(b.ctx, x.p.ID, "urn:li:share:1"); err != nil || whose != store.PostOthers {
+		t.Errorf("y's post counts as %q: %v", whose, err)
 	}
 	if found, err := b.sc.FoundOnLinkedIn(b.ctx, x.p.ID, "urn:li:share:1", "u"); err != nil || found {
 		t.Errorf("x took y's post: %v, %v", found, err)
 	}
 	if found, err := b.sc.FoundOnLinkedIn(b.ctx, x.p.ID, "urn:li:share:2", "u"); err != nil || !found {
 		t.Errorf("its own post was not taken: %v, %v", found, err)
+	}
+}
+
+// LinkedIn answered 201 without an id: that post is there, and nobody knows which it is.
+func TestReadBackTakesNoPostThatLinkedInDidNotName(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	a := b.account()
+	unnamed := b.prepare(a, "Bonjour", nil, true)
+	_, err := b.claimPost(unnamed)
+	b.must(err)
+	b.end(unnamed.c, store.Outcome{State: growth.JobSucceeded, Save: func(ctx context.Context, tx *store.Tx) error {
+		return tx.SettlePublication(ctx, unnamed.c.Job.ID, growth.Publication{State: growth.PublicationPublished})
+	}})
+	p := b.unknown(a, "Bonjour")
+	if found, err := b.sc.FoundOnLinkedIn(b.ctx, p.p.ID, "urn:li:share:1000", "u"); err != nil || found {
+		t.Errorf("it took what may be the unnamed post: %v, %v", found, err)
+	}
+	if _, err := b.sc.Settle(b.ctx, p.p.ID, store.SettlePublished, "urn:li:share:1000", "u"); err != nil {
+		t.Errorf("a person who has looked cannot say so: %v", err)
+	}
+}
+
+// unknown is a publication whose outcome is unknown, of a text that may be there twice.
+func (b *bed) unknown(a growth.Account, text string) posting {
+	b.tb.Helper()
+	p := b.prepare(a, text, nil, true)
+	_, err := b.claimPost(p)
+	b.must(err)
+	b.settle(p, growth.PublicationUnknown, store.Outcome{State: growth.JobWaiting, Waiting: growth.WaitOutcomeUnknown, Redeliver: true})
+	return p
+}
+
+// Two people settle two unknown publications at once, with the address of one post.
+func TestOnePostSettlesOnePublication(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	a := b.account()
+	open := make(chan posting, 8)
+	for range 8 {
+		open <- b.unknown(a, "Bonjour")
+	}
+	_, yes := atOnce(t, 8, func(ctx context.Context) (growth.JobID, bool, error) {
+		_, err := b.sc.Settle(ctx, (<-open).p.ID, store.SettlePublished, "urn:li:share:7", "u")
+		if growth.CodeOf(err) == growth.Conflict {
+			return "", false, nil
+		}
+		return "", err == nil, err
+	})
+	if yes != 1 {
+		t.Errorf("%d publications have one post; want 1", yes)
 	}
 }
 

@@ -379,15 +379,15 @@ func (w PublishWorker) failed(ctx context.Context, job *Job[PublishArgs], d draf
 	dup, ok := errors.AsType[*linkedin.DuplicateError](err)
 	if ok && (claim.Resent || claim.Conflicts > 0) {
 		// A person said that the post is not there, or LinkedIn itself said so of our first write, and now it says that
-		// the post is there: that one is ours, unless another job made it.
+		// the post is there: that one is ours, unless another job made it, or may have.
 		if dup.URN == "" {
 			return w.unknown(job, err)
 		}
-		taken, lookErr := w.Store.In(job.Job.Workspace).PostedElsewhere(ctx, p.ID, dup.URN)
-		if lookErr != nil {
+		whose, lookErr := w.Store.In(job.Job.Workspace).WhosePost(ctx, p.ID, dup.URN)
+		switch {
+		case lookErr != nil, whose == store.PostDoubtful:
 			return w.unknown(job, err)
-		}
-		if !taken {
+		case whose == store.PostIts:
 			return w.succeeded(job, p, linkedin.Receipt{URN: dup.URN, URL: w.LinkedIn.PageOf(dup.URN), Simulated: w.Simulated})
 		}
 	}

@@ -593,6 +593,31 @@ func TestDuplicateOfAnothersPostIsNotAdopted(t *testing.T) {
 	}
 }
 
+// The post that LinkedIn names may be that of another job whose outcome is unknown too: only a person can say whose it is.
+func TestDuplicateOfWhatMayBeAnothersPostIsNotAdopted(t *testing.T) {
+	t.Parallel()
+	p := newPress(t).runs()
+	args := tasks.PublishArgs{Text: "Bonjour", AllowRepeat: true}
+	p.w.fails("500_after_accept", simulator.FaultParams{}, simulator.LinkedIn)
+	p.waits(p.enqueue(args, growth.JobOptions{}), growth.WaitOutcomeUnknown) // it is on LinkedIn
+	p.w.sim.ClearFaults("")
+	p.w.fails("503", simulator.FaultParams{}, simulator.LinkedIn)
+	second := p.enqueue(args, growth.JobOptions{})
+	p.waits(second, growth.WaitOutcomeUnknown) // it is not
+	p.w.sim.ClearFaults("")
+	list, err := p.sc.Publications(t.Context(), growth.PublicationUnknown, store.Page{})
+	p.must(err)
+	_, err = p.sc.Settle(t.Context(), list[0].ID, store.SettleSendAgain, "", "") // the newest
+	p.must(err)
+	sent := p.asked("posts")
+	p.queue.Wake()
+	p.until(func() bool { return p.asked("posts") > sent && p.job(second).State != growth.JobRunning })
+	p.waits(second, growth.WaitOutcomeUnknown)
+	if n := len(p.w.posts()); n != 1 {
+		t.Errorf("%d posts; want 1", n)
+	}
+}
+
 func TestErrorsNameNoMember(t *testing.T) {
 	t.Parallel()
 	p := newPress(t).runs()

@@ -69,7 +69,7 @@ func mishaps() []mishap {
 		{name: "409 `CONFLICT`", kind: "409", next: "sent once more after a second, then a person settles it"},
 		{name: "413", kind: "413", next: never},
 		{name: "422 `DUPLICATE_POST`, first send", kind: simulator.KindDuplicate, next: never},
-		{name: "422 `DUPLICATE_POST` after a person's \"send again\"", before: unsettled, next: "the post that LinkedIn names is taken for ours"},
+		{name: "422 `DUPLICATE_POST` after a person's \"send again\"", before: unsettled, next: "the post that LinkedIn names is taken for ours, unless another job made it or may have"},
 		{name: "426, version retired", kind: "426", next: "all posts wait; one is tried every 15 minutes"},
 		{name: "version retired, under another status", kind: "500", message: "Requested version 20260801 is not active", next: "all posts wait; one is tried every 15 minutes"},
 		{name: "429", kind: "429", next: "sent after 15 minutes, or what `Retry-After` says"},
