@@ -164,6 +164,8 @@ func finishAll(ctx context.Context, q querier, es []ending) ([]growth.JobState, 
 
 // finishQuery ends attempts. A post whose outcome is unknown is never canceled. A start of a call whose commit was
 // answered by a broken connection was never followed by a request, nor by an end: it becomes unknown with the attempt.
+// What was decided about the time of a post holds for this attempt and for the account's own windows: one that LinkedIn
+// turned away is looked at again when it comes back, be it days later.
 const finishQuery = `
 	WITH ended AS MATERIALIZED (` + callsFrom + `
 	), steps AS MATERIALIZED (
@@ -188,7 +190,11 @@ const finishQuery = `
 		FROM want w
 		WHERE jobs.id = w.id AND CASE WHEN w.fence IS NULL THEN jobs.state NOT IN ('succeeded', 'failed', 'canceled')
 			ELSE jobs.fence = w.fence AND jobs.state = 'running' END
-		RETURNING jobs.id, jobs.workspace_id, jobs.type, jobs.state, coalesce(w.fence, 0) AS held
+		RETURNING jobs.id, jobs.workspace_id, jobs.type, jobs.state, jobs.waiting_reason, coalesce(w.fence, 0) AS held
+	), untimed AS (
+		UPDATE post_times SET verdict = '', judged_at = NULL, released_at = NULL FROM done
+		WHERE post_times.job_id = done.id AND done.type = 'linkedin-publish' AND verdict IN ('on_time', 'late')
+		  AND (done.state = 'retrying' OR done.state = 'waiting' AND done.waiting_reason IN ('rate_limited', 'api_version', 'reconnect'))
 	), kept AS (
 		INSERT INTO job_steps (job_id, name, result, fence)
 		SELECT s.id, s.name, coalesce(s.result, 'null'), s.fence FROM steps s JOIN done ON done.id = s.id AND done.held = s.fence

@@ -210,16 +210,16 @@ func (sc Scoped) PostTime(ctx context.Context, id growth.JobID) (t growth.PostTi
 	return r.postTime(), err == nil, wrap("post time", err)
 }
 
-// JudgePost keeps what was decided when the time of a post came, with the events that tell of it. The first decision
-// stands until somebody moves the post: waiting for the posting window later on does not make a post late.
+// JudgePost keeps what was decided when the time of a post came, with the events that tell of it. That a post is held
+// stands until somebody moves it.
 func (sc Scoped) JudgePost(ctx context.Context, id growth.JobID, fence int64, account growth.AccountID, v growth.PostVerdict, events ...NewEvent) error {
 	return sc.s.InTx(ctx, func(tx *Tx) error {
 		if err := tx.fenced(ctx, id, fence); err != nil {
 			return err
 		}
 		_, err := tx.tx.ExecContext(ctx, `
-			UPDATE post_times SET verdict = $3, judged_at = now(), account_id = $4
-			WHERE job_id = $1 AND workspace_id = $2 AND verdict = ''`, id, sc.ws, string(v), account)
+			UPDATE post_times SET verdict = $3, judged_at = now(), account_id = $4, released_at = NULL
+			WHERE job_id = $1 AND workspace_id = $2 AND verdict <> 'held'`, id, sc.ws, string(v), account)
 		if err != nil {
 			return wrap("judge post", err)
 		}

@@ -210,12 +210,17 @@ func CheckPlan(p growth.PostingPlan) error {
 // punctual is how late a post may be and still count as on time.
 const punctual = time.Minute
 
+// tolerance is how late a post may be and still go out without a question.
+func tolerance(plan growth.PostingPlan) time.Duration {
+	return max(punctual, time.Duration(plan.LateMinutes)*time.Minute)
+}
+
 // judgePost says what becomes of a post whose time has come.
 func judgePost(t growth.PostTime, plan growth.PostingPlan, now time.Time) growth.PostVerdict {
 	switch late := now.Sub(t.At); {
 	case late <= punctual:
 		return growth.PostOnTime
-	case late <= time.Duration(plan.LateMinutes)*time.Minute, plan.Late == growth.LatePublish:
+	case late <= tolerance(plan), plan.Late == growth.LatePublish:
 		return growth.PostLate
 	default:
 		return growth.PostHeld
@@ -223,7 +228,8 @@ func judgePost(t growth.PostTime, plan growth.PostingPlan, now time.Time) growth
 }
 
 // inTime lets the post of a job go when its time has come, and holds it back when the time has not come, has passed, or
-// when too many late ones go out already. A post without a time goes when its turn comes.
+// when too many late ones go out already. A post without a time goes when its turn comes. What was decided stands while
+// the post waits for the account's own windows; it is decided anew when the attempt itself comes late, after an outage.
 func (w PublishWorker) inTime(ctx context.Context, job *Job[PublishArgs], account growth.AccountID) error {
 	sc := w.Store.In(job.Job.Workspace)
 	t, found, err := sc.PostTime(ctx, job.Job.ID)
@@ -238,7 +244,7 @@ func (w PublishWorker) inTime(ctx context.Context, job *Job[PublishArgs], accoun
 	if err != nil {
 		return err
 	}
-	if t.Verdict == "" {
+	if t.Verdict == "" || t.Verdict != growth.PostHeld && now.Sub(job.Job.RunAt) > tolerance(plan) {
 		if t.Verdict, err = w.judge(ctx, job, t, plan, account, now); err != nil {
 			return err
 		}
@@ -257,7 +263,7 @@ func (w PublishWorker) inTime(ctx context.Context, job *Job[PublishArgs], accoun
 	return nil
 }
 
-// judge decides once, and keeps it.
+// judge decides, and keeps it.
 func (w PublishWorker) judge(ctx context.Context, job *Job[PublishArgs], t growth.PostTime, plan growth.PostingPlan, account growth.AccountID, now time.Time) (growth.PostVerdict, error) {
 	v := judgePost(t, plan, now)
 	if v == growth.PostHeld && plan.Late == growth.LateNextSlot {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,6 +115,64 @@ func TestMissedPostIsHeldForAPerson(t *testing.T) {
 	p.becomes(id, growth.JobSucceeded)
 	if _, err := p.sc.MovePost(t.Context(), id, store.PostWish{Time: growth.PostTime{Source: growth.PostAtInstant, Zone: "UTC", Local: "2027-01-01T00:00:00", At: now}}); growth.CodeOf(err) != growth.Conflict {
 		t.Errorf("moving a post that is out: %v", err)
+	}
+}
+
+// LinkedIn turns a post away on its day, and takes it again three days later: nobody wants Friday's wishes on a Monday
+// without a question.
+func TestPostThatLinkedInTurnedAwayForDaysIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, why := range []string{"426", "429", "401"} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			var days atomic.Int64
+			p := newPress(t, func(w *tasks.PublishWorker) {
+				w.Now = func() time.Time { return time.Now().Add(time.Duration(days.Load()) * 24 * time.Hour) }
+			})
+			p.fails("posts", why, 1)
+			p.runs()
+			id := p.planned("Bon vendredi!", 0)
+			p.becomes(id, growth.JobWaiting)
+			if v := p.postTime(id).Verdict; v != "" {
+				t.Errorf("its time counts as %s while it waits", v)
+			}
+			days.Store(3)
+			p.exec(`DELETE FROM linkedin_stops`)
+			p.connect("sim-new-token")
+			p.hurry()
+			p.until(func() bool { return p.postTime(id).Verdict != "" && p.job(id).State != growth.JobRunning })
+			p.waits(id, growth.WaitApproval)
+			if p.events("post.held") != 1 || len(p.w.posts()) != 0 {
+				t.Errorf("%d events, %d posts", p.events("post.held"), len(p.w.posts()))
+			}
+		})
+	}
+}
+
+// Everything stands still while a post waits for its account's window.
+func TestPostThatComesOutOfItsWindowDaysLateIsHeld(t *testing.T) {
+	t.Parallel()
+	p := newPress(t, func(w *tasks.PublishWorker) { w.Spacing = time.Hour }).runs()
+	p.becomes(p.planned("un", 0), growth.JobSucceeded)
+	id := p.planned("deux", 0)
+	p.waits(id, growth.WaitPostingWindow)
+	p.exec(`UPDATE post_times SET at = at - interval '1 hour', judged_at = judged_at - interval '1 hour' WHERE job_id = $1`, id)
+	p.exec(`UPDATE publications SET sent_at = sent_at - interval '1 hour'`)
+	p.hurry() // as its window opens
+	p.becomes(id, growth.JobSucceeded)
+	if v := p.postTime(id).Verdict; v != growth.PostOnTime {
+		t.Errorf("a post that waited for its window counts as %s", v)
+	}
+	late := p.planned("trois", 0)
+	p.waits(late, growth.WaitPostingWindow)
+	p.exec(`UPDATE post_times SET at = at - interval '3 days', judged_at = judged_at - interval '3 days' WHERE job_id = $1`, late)
+	p.exec(`UPDATE publications SET sent_at = sent_at - interval '3 days'`)
+	p.exec(`UPDATE jobs SET run_at = now() - interval '2 days' WHERE id = $1`, late)
+	p.queue.Wake()
+	p.until(func() bool { return p.events("post.held") == 1 && p.job(late).State != growth.JobRunning })
+	p.waits(late, growth.WaitApproval)
+	if n := len(p.w.posts()); n != 2 {
+		t.Errorf("%d posts", n)
 	}
 }
 
