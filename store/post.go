@@ -202,11 +202,14 @@ func (tx *Tx) approved(ctx context.Context, p growth.Publication, post growth.Po
 	if err != nil {
 		return err
 	}
+	if err := verify(post, &c); err != nil { // first: it tells an edit from what is not to be trusted
+		return err
+	}
 	ok := c.Status == growth.ContentApproved || c.Status == growth.ContentScheduled
 	if !ok || r.ApprovedHash.String != p.ContentHash || c.Hash != p.ContentHash {
 		return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content was changed or is not approved")
 	}
-	return verify(post, &c)
+	return nil
 }
 
 // postingWindow keeps the account's limits: a pause between two posts and a number of posts in 24 hours. The advisory

@@ -287,8 +287,10 @@ func (w PublishWorker) approved(ctx context.Context, job *Job[PublishArgs], d *d
 		return err
 	}
 	switch {
-	case hash != content.HashOf(c):
+	case c.Hash != content.HashOf(c):
 		return growth.Errorf(growth.Conflict, op, "the content's text is not the one that its hash stands for")
+	case hash != c.Hash: // between the two looks
+		return edited()
 	case c.AccountID != nil && *c.AccountID != d.account.ID:
 		return growth.InvalidField(op, "account_id", "the content was approved for the account %s alone", *c.AccountID)
 	case len(c.Media) > 0 && len(job.Args.Images) > 0:
@@ -316,6 +318,9 @@ func (w PublishWorker) prepare(ctx context.Context, job *Job[PublishArgs], d dra
 // verify is asked inside the claim. The content's digest and its text are made anew from the row as it stands, and what
 // lies ready has to be, to the byte, what this attempt has prepared: text, images and account.
 func (d draft) verify(post growth.Post, c *growth.Content) error {
+	if c != nil && c.Hash != d.publication.ContentHash && c.Hash == content.HashOf(*c) {
+		return edited()
+	}
 	if c != nil && !d.isOf(post, *c) {
 		return growth.Errorf(growth.Conflict, "tasks.Publish", "the content is not the one that was approved")
 	}
@@ -323,6 +328,12 @@ func (d draft) verify(post growth.Post, c *growth.Content) error {
 		return growth.Errorf(growth.Conflict, "tasks.Publish", "the post that lies ready is not the one that was prepared")
 	}
 	return nil
+}
+
+// edited has a post wait whose text was edited under the worker's hands, which is anybody's right. It goes on with the new
+// text, as soon as that is approved, or at once where it is already: see Store.WakeWaiting.
+func edited() error {
+	return &WaitError{Reason: growth.WaitApproval, Err: growth.Errorf(growth.Conflict, "tasks.Publish", "the content was edited while its post was being prepared: the new text has to be approved")}
 }
 
 // isOf says whether a post is the content that was approved: its text, its media, its account.

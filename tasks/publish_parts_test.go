@@ -3,11 +3,13 @@ package tasks_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"image"
 	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,6 +190,47 @@ func TestOneChangedByteAndNothingIsPosted(t *testing.T) {
 			j := p.becomes(p.publish(p.content("Bonjour", growth.ContentApproved)), growth.JobFailed)
 			if n := p.w.requests(simulator.LinkedIn); n != 0 || j.Error.Code != growth.Conflict {
 				t.Errorf("%d requests, error %+v", n, j.Error)
+			}
+		})
+	}
+}
+
+// A person edits a text and approves it again while its post is being prepared: the new text goes out.
+func TestTextThatIsEditedUnderTheWorkersHandsGoesOutOnceApproved(t *testing.T) {
+	t.Parallel()
+	for _, atOnce := range []bool{true, false} {
+		t.Run(fmt.Sprintf("approved at once: %v", atOnce), func(t *testing.T) {
+			t.Parallel()
+			p := newPress(t)
+			c := p.content("Bonjour", growth.ContentApproved)
+			approve := func() {
+				_, err := p.sc.ApproveContent(context.Background(), c.ID, c.Hash, "reviewer")
+				p.must(err)
+			}
+			edit := sync.OnceFunc(func() {
+				c.Body = "Bonsoir"
+				c.Hash = content.HashOf(c)
+				_, err := p.sc.EditContent(context.Background(), c, "editor")
+				p.must(err)
+				if atOnce {
+					approve()
+				}
+			})
+			tasks.AddWorker(p.runner, tasks.PublishWorker{
+				Store: p.s, Open: p.keys.Open, PerDay: 100, Simulated: true, Windows: meddler{edit},
+				LinkedIn: linkedin.New(linkedin.Settings{APIURL: p.w.url + "/linkedin"}),
+			})
+			p.runs()
+			id := p.publish(c)
+			p.waits(id, growth.WaitApproval)
+			if !atOnce {
+				approve()
+			}
+			p.must(p.recon.Unstick(t.Context()))
+			p.queue.Wake()
+			p.becomes(id, growth.JobSucceeded)
+			if posts := p.w.posts(); len(posts) != 1 || !strings.HasPrefix(posts[0].Text, "Bonsoir") {
+				t.Errorf("posts = %+v", posts)
 			}
 		})
 	}
