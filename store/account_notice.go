@@ -60,13 +60,15 @@ func (sc Scoped) PostsAtStake(ctx context.Context, id growth.AccountID, from tim
 		ContentID sql.NullString `db:"content_id"`
 		Total     int            `db:"total"`
 	}
-	// A job that names no account means the only one that there is.
+	// A job that names no account means that of its content, else that of its time, else the only one that there is.
 	if err := sc.s.db.SelectContext(ctx, &rows, `
 		SELECT j.id, nullif(j.run_at, 'infinity') AS run_at, nullif(j.input->>'content_id', '') AS content_id, count(*) OVER () AS total
 		FROM jobs j LEFT JOIN publications p ON p.job_id = j.id
 		WHERE j.workspace_id = $1 AND j.type = 'linkedin-publish' AND j.state IN ('scheduled', 'queued', 'retrying', 'waiting')
 		  AND coalesce(p.state, 'ready') = 'ready' AND j.run_at >= $3
-		  AND coalesce(p.account_id::text, nullif(lower(j.input->>'account_id'), ''), (
+		  AND coalesce(p.account_id::text, nullif(lower(j.input->>'account_id'), ''),
+			(SELECT c.account_id::text FROM contents c WHERE c.workspace_id = $1 AND c.id = nullif(j.input->>'content_id', '')::uuid),
+			(SELECT t.account_id::text FROM post_times t WHERE t.job_id = j.id), (
 			SELECT min(a.id::text) FROM linkedin_accounts a WHERE a.workspace_id = $1 HAVING count(*) = 1)) = $2
 		ORDER BY j.run_at, j.id LIMIT $4`, sc.ws, string(id), from, limit); err != nil {
 		return nil, 0, wrap("posts at stake", err)

@@ -142,3 +142,21 @@ func TestMediaHasABoundAndARetention(t *testing.T) {
 	wantCode(t, err, growth.Conflict)
 	put("two") // what is there already takes no room
 }
+
+func TestPostsAtStakeAreThoseOfTheirContentsAndTimesToo(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	a, other := b.account(), b.account()
+	c := b.create("Bonjour", growth.ContentApproved)
+	b.exec(`UPDATE contents SET account_id = $1`, a.ID)
+	at := time.Now().Add(48 * time.Hour)
+	b.accept(func(j *store.NewJob) {
+		j.Type, j.Input, j.Options.RunAt = growth.JobLinkedInPublish, []byte(`{"content_id":"`+string(c.ID)+`"}`), &at
+	})
+	b.plannedPost(a.ID)
+	for id, want := range map[growth.AccountID]int{a.ID: 2, other.ID: 0} {
+		if _, n, err := b.sc.PostsAtStake(b.ctx, id, time.Now(), 10); err != nil || n != want {
+			t.Errorf("%d posts at stake, %v; want %d", n, err, want)
+		}
+	}
+}
