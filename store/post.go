@@ -205,9 +205,15 @@ func (tx *Tx) approved(ctx context.Context, p growth.Publication, post growth.Po
 	if err := verify(post, &c); err != nil { // first: it tells an edit from what is not to be trusted
 		return err
 	}
-	ok := c.Status == growth.ContentApproved || c.Status == growth.ContentScheduled
-	if !ok || r.ApprovedHash.String != p.ContentHash || c.Hash != p.ContentHash {
-		return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content was changed or is not approved")
+	// A content that was posted, or whose post failed, may be posted again, or on another account: the unique index stops
+	// what nobody asked for.
+	switch c.Status {
+	case growth.ContentDraft, growth.ContentInReview, growth.ContentRejected:
+		return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content is %s: it has to be approved", c.Status)
+	default:
+	}
+	if r.ApprovedHash.String != p.ContentHash || c.Hash != p.ContentHash {
+		return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the content is not as it was approved")
 	}
 	return nil
 }
@@ -280,12 +286,18 @@ func (tx *Tx) SettlePublication(ctx context.Context, job growth.JobID, p growth.
 	return tx.contentStatus(ctx, r.publication(), status)
 }
 
+// contentStatus shows on a content what became of its post. A text may have several posts: what one of them may still
+// become shows before what another is, and a post that is out is not hidden by one that failed.
 func (tx *Tx) contentStatus(ctx context.Context, p growth.Publication, status growth.ContentStatus) error {
 	if p.ContentID == nil || status == "" {
 		return nil
 	}
 	_, err := tx.tx.ExecContext(ctx, `
-		UPDATE contents SET status = $3, updated_at = now() WHERE id = $1 AND workspace_id = $2`, *p.ContentID, p.Workspace, string(status))
+		UPDATE contents SET updated_at = now(), status = (
+			SELECT s FROM (SELECT $3 AS s UNION ALL SELECT state FROM publications
+				WHERE content_id = $1 AND workspace_id = $2 AND id <> $4 AND content_hash = $5 AND state IN ('publishing', 'unknown', 'published')) AS posts
+			ORDER BY array_position(ARRAY['publishing', 'unknown', 'published'], s) LIMIT 1)
+		WHERE id = $1 AND workspace_id = $2`, *p.ContentID, p.Workspace, string(status), p.ID, p.ContentHash)
 	return wrap("content status", err)
 }
 

@@ -216,6 +216,37 @@ func TestSamePostAgain(t *testing.T) {
 	}
 }
 
+// A text that failed on one account shows as published where it is out on another.
+func TestContentShowsTheBestOfItsPosts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		first, second growth.PublicationState
+		want          growth.ContentStatus
+	}{
+		{growth.PublicationPublished, growth.PublicationRejected, growth.ContentPublished},
+		{growth.PublicationRejected, growth.PublicationPublished, growth.ContentPublished},
+		{growth.PublicationUnknown, growth.PublicationPublished, growth.ContentUnknown},
+		{growth.PublicationRejected, growth.PublicationRejected, growth.ContentFailed},
+	} {
+		t.Run(string(tc.first+" then "+tc.second), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t)
+			c := b.create("Bonjour", growth.ContentApproved)
+			for _, end := range []growth.PublicationState{tc.first, tc.second} {
+				p := b.prepare(b.account(), c.Body, &c, false)
+				_, err := b.claimPost(p)
+				b.must(err)
+				b.settle(p, end, store.Outcome{State: growth.JobSucceeded})
+			}
+			now, err := b.sc.Content(b.ctx, c.ID)
+			b.must(err)
+			if now.Status != tc.want {
+				t.Errorf("content is %s; want %s", now.Status, tc.want)
+			}
+		})
+	}
+}
+
 func TestOnlyTheOwnerOfTheJobClaimsItsPublication(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)

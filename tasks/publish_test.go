@@ -164,6 +164,33 @@ func TestSamePostByAnotherJobIsRefused(t *testing.T) {
 	}
 }
 
+// One approved text for a member and for a page, and once more for the member on a person's word. LinkedIn itself
+// refuses what it calls a duplicate.
+func TestOneTextGoesOutOnTwoAccountsAndIsRepeatedOnRequest(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	page, err := p.sc.PutAccount(t.Context(), growth.Account{URN: "urn:li:organization:77", Name: "A. Page", Simulated: true},
+		func(id growth.AccountID) (string, error) {
+			return p.keys.Seal([]byte("sim-page-token"), string(id)), nil
+		})
+	p.must(err)
+	p.runs()
+	c := p.content("Bonjour", growth.ContentApproved)
+	p.becomes(p.enqueue(tasks.PublishArgs{ContentID: c.ID, AccountID: p.account.ID}, growth.JobOptions{}), growth.JobSucceeded)
+	p.becomes(p.enqueue(tasks.PublishArgs{ContentID: c.ID, AccountID: page.ID}, growth.JobOptions{}), growth.JobSucceeded)
+	if j := p.becomes(p.enqueue(tasks.PublishArgs{ContentID: c.ID, AccountID: page.ID}, growth.JobOptions{}), growth.JobFailed); j.Error.Code != growth.Conflict {
+		t.Errorf("a repetition that nobody asked for: %+v", j.Error)
+	}
+	sent := p.asked("posts")
+	p.becomes(p.enqueue(tasks.PublishArgs{ContentID: c.ID, AccountID: p.account.ID, AllowRepeat: true}, growth.JobOptions{}), growth.JobFailed)
+	if p.asked("posts") != sent+1 || len(p.w.posts()) != 2 {
+		t.Errorf("LinkedIn was not asked for the repetition, or %d posts; want 2", len(p.w.posts()))
+	}
+	if now, err := p.sc.Content(t.Context(), c.ID); err != nil || now.Status != growth.ContentPublished {
+		t.Errorf("content is %s, %v", now.Status, err)
+	}
+}
+
 // After LinkedIn may have made the post, no machine sends it again.
 func TestPostOfUnknownOutcomeIsNeverSentAgain(t *testing.T) {
 	t.Parallel()
