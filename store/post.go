@@ -100,7 +100,7 @@ type Verify func(post growth.Post, c *growth.Content) error
 
 // ClaimPublication commits, before any connection is opened, that this worker is about to send the post. Only a ready
 // publication can be claimed, only by the worker that owns the job, only when the content is approved in exactly the
-// version that would be sent, and only when no other publication has the same content on the same account.
+// version that would be sent, and only when no other publication of the author, in whichever workspace, has the same content.
 func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int64, spacing time.Duration, perDay int, verify Verify) (Sendable, error) {
 	var send Sendable
 	err := s.InTx(ctx, func(tx *Tx) error {
@@ -140,12 +140,12 @@ func (s *Store) ClaimPublication(ctx context.Context, job growth.Job, fence int6
 		_, err := tx.tx.ExecContext(ctx, `
 			UPDATE publications SET state = 'publishing', fence = $2, sent_at = now(), updated_at = now() WHERE id = $1`, p.ID, fence)
 		if violates(err, "publications_once") {
-			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the same post was made, or is being made, by another job on this account")
+			return growth.Errorf(growth.Conflict, "store.ClaimPublication", "the same post was made, or is being made, on this account")
 		}
 		if err != nil {
 			return wrap("claim publication", err)
 		}
-		if err := tx.postingWindow(ctx, p.publication(), spacing, perDay); err != nil {
+		if err := tx.postingWindow(ctx, job.ID, send.Post.AuthorURN, spacing, perDay); err != nil {
 			return err // and the claim is rolled back
 		}
 		send.Resent, send.Conflicts = p.Resent, p.Conflicts
@@ -218,29 +218,50 @@ func (tx *Tx) approved(ctx context.Context, p growth.Publication, post growth.Po
 	return nil
 }
 
-// postingWindow keeps the account's limits: a pause between two posts and a number of posts in 24 hours. The advisory
-// lock serialises the claims of one account, so that two workers cannot both find the window open.
-func (tx *Tx) postingWindow(ctx context.Context, p growth.Publication, spacing time.Duration, perDay int) error {
-	if _, err := tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 2))`, string(p.AccountID)); err != nil {
-		return wrap("lock account", err)
+// postingWindow keeps the limits of an author: a pause between two posts and a number of posts in 24 hours. They are
+// LinkedIn's, so a page that is connected in several workspaces has them once. The advisory lock serialises the claims of
+// one author, so that two workers cannot both find the window open.
+func (tx *Tx) postingWindow(ctx context.Context, job growth.JobID, author string, spacing time.Duration, perDay int) error {
+	if _, err := tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 2))`, author); err != nil {
+		return wrap("lock author", err)
 	}
-	// The clock is read behind the lock: the transaction may have waited for another's post, which is then not ahead of it.
-	// The day is open again once the perDay-th newest post has left it. What LinkedIn refused was no post.
+	wait, err := postingWait(ctx, tx.tx, job, author, spacing, perDay)
+	if err != nil || wait <= 0 {
+		return err
+	}
+	return &growth.Error{Code: growth.Throttled, Op: "store.postingWindow", Message: "the account's posting window is closed", RetryAfter: wait}
+}
+
+// PostingWait says how long the posts that were made keep the windows of a job's author closed, and whether another job
+// is at work on a post of that author. Only the claim decides: this is a look.
+func (s *Store) PostingWait(ctx context.Context, job growth.JobID, author string, spacing time.Duration, perDay int) (wait time.Duration, busy bool, err error) {
+	if wait, err = postingWait(ctx, s.db, job, author, spacing, perDay); err != nil {
+		return 0, false, err
+	}
+	err = s.db.GetContext(ctx, &busy, `
+		SELECT EXISTS (SELECT 1 FROM publications p JOIN jobs j ON j.id = p.job_id
+			WHERE p.author_urn = $1 AND p.job_id <> $2 AND p.state = 'ready' AND j.state = 'running')`, author, job)
+	return max(wait, 0), busy, wrap("posting wait", err)
+}
+
+func postingWait(ctx context.Context, q sqlx.QueryerContext, job growth.JobID, author string, spacing time.Duration, perDay int) (time.Duration, error) {
+	// In a claim the clock is read behind the lock: the transaction may have waited for another's post, which is then not
+	// ahead of it. The day is open again once the perDay-th newest post has left it. What LinkedIn refused was no post.
 	var w struct {
 		Last sql.NullTime `db:"last"`
 		Nth  sql.NullTime `db:"nth"`
 		Now  time.Time    `db:"now"`
 	}
-	if err := tx.tx.GetContext(ctx, &w, `
+	if err := sqlx.GetContext(ctx, q, &w, `
 		WITH sent AS (
 			SELECT sent_at FROM publications
-			WHERE account_id = $1 AND id <> $2 AND sent_at > now() - greatest(interval '24 hours', $4 * interval '1 millisecond')
+			WHERE author_urn = $1 AND job_id <> $2 AND sent_at > now() - greatest(interval '24 hours', $4 * interval '1 millisecond')
 			  AND state NOT IN ('ready', 'rejected')
 		)
 		SELECT (SELECT max(sent_at) FROM sent) AS last,
 			(SELECT sent_at FROM sent WHERE sent_at > now() - interval '24 hours' ORDER BY sent_at DESC OFFSET $3 - 1 LIMIT 1) AS nth,
-			clock_timestamp() AS now`, p.AccountID, p.ID, perDay, spacing.Milliseconds()); err != nil {
-		return wrap("posting window", err)
+			clock_timestamp() AS now`, author, job, perDay, spacing.Milliseconds()); err != nil {
+		return 0, wrap("posting window", err)
 	}
 	var wait time.Duration
 	if w.Last.Valid {
@@ -249,10 +270,7 @@ func (tx *Tx) postingWindow(ctx context.Context, p growth.Publication, spacing t
 	if w.Nth.Valid {
 		wait = max(wait, 24*time.Hour-w.Now.Sub(w.Nth.Time))
 	}
-	if wait <= 0 {
-		return nil
-	}
-	return &growth.Error{Code: growth.Throttled, Op: "store.postingWindow", Message: "the account's posting window is closed", RetryAfter: wait}
+	return wait, nil
 }
 
 // NoteConflict counts a write conflict that LinkedIn answered with.
@@ -504,7 +522,7 @@ func whosePost(ctx context.Context, q sqlx.QueryerContext, ws growth.WorkspaceID
 	var whose Whose
 	err := sqlx.GetContext(ctx, q, &whose, `
 		SELECT coalesce(max(CASE WHEN o.urn = $3 THEN 'others' ELSE 'doubtful' END), '')
-		FROM publications p JOIN publications o ON o.id <> p.id AND o.post->>'author' = p.post->>'author' AND (o.urn = $3
+		FROM publications p JOIN publications o ON o.id <> p.id AND o.author_urn = p.author_urn AND (o.urn = $3
 			OR o.post->>'text' = p.post->>'text' AND (o.state IN ('publishing', 'unknown') OR o.state = 'published' AND o.urn = ''))
 		WHERE p.id = $1 AND p.workspace_id = $2`, id, ws, urn)
 	return whose, wrap("whose post", err)
@@ -513,6 +531,6 @@ func whosePost(ctx context.Context, q sqlx.QueryerContext, ws growth.WorkspaceID
 // lockAuthor serialises what is decided about the posts of a publication's author.
 func (tx *Tx) lockAuthor(ctx context.Context, id growth.PublicationID) error {
 	_, err := tx.tx.ExecContext(ctx, `
-		SELECT pg_advisory_xact_lock(hashtextextended(post->>'author', 2)) FROM publications WHERE id = $1`, id)
+		SELECT pg_advisory_xact_lock(hashtextextended(author_urn, 2)) FROM publications WHERE id = $1`, id)
 	return wrap("lock author", err)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -211,6 +212,45 @@ func TestSamePostAgain(t *testing.T) {
 			}
 			if err != nil {
 				wantCode(t, err, growth.Conflict)
+			}
+		})
+	}
+}
+
+// A page that two workspaces have connected is one page for LinkedIn, and for its readers.
+func TestLimitsOfAPageHoldAcrossWorkspaces(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		text    string
+		spacing time.Duration
+		perDay  int
+		want    growth.Code
+	}{
+		"the same text":     {"Bonjour", 0, manyADay, growth.Conflict},
+		"too soon":          {"Bonsoir", 15 * time.Minute, manyADay, growth.Throttled},
+		"too many in a day": {"Bonsoir", 0, 1, growth.Throttled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t)
+			n := b.neighbour()
+			page := growth.Account{URN: "urn:li:organization:7", Name: "P"}
+			seal := func(growth.AccountID) (string, error) { return "sealed", nil }
+			ours, err := b.sc.PutAccount(b.ctx, page, seal)
+			b.must(err)
+			theirs, err := n.sc.PutAccount(b.ctx, page, seal)
+			b.must(err)
+			first, second := b.prepare(ours, "Bonjour", nil, false), n.prepare(theirs, tc.text, nil, false)
+			_, err = b.claimPost(first)
+			b.must(err)
+			_, err = b.s.ClaimPublication(b.ctx, second.c.Job, second.c.Fence, tc.spacing, tc.perDay, asItIs)
+			if growth.CodeOf(err) != tc.want {
+				t.Fatalf("claim: %v; want %v", err, tc.want)
+			}
+			for _, other := range []string{string(b.ws.ID), string(first.c.Job.ID), string(ours.ID), "job", "workspace"} {
+				if strings.Contains(err.Error(), other) {
+					t.Errorf("%q tells of the other workspace's post", err)
+				}
 			}
 		})
 	}

@@ -312,7 +312,7 @@ func (w PublishWorker) approved(ctx context.Context, job *Job[PublishArgs], d *d
 
 // prepare makes the publication, or finds the one that an earlier attempt made.
 func (w PublishWorker) prepare(ctx context.Context, job *Job[PublishArgs], d draft) (growth.Publication, error) {
-	return w.Store.PreparePublication(ctx, d.publication, job.Fence, d.post, postHash(d.account, d.post), d.allowRepeat)
+	return w.Store.PreparePublication(ctx, d.publication, job.Fence, d.post, postHash(d.post), d.allowRepeat)
 }
 
 // verify is asked inside the claim. The content's digest and its text are made anew from the row as it stands, and what
@@ -352,8 +352,8 @@ func textOf(c growth.Content) string {
 
 func organisation(a growth.Account) bool { return strings.HasPrefix(a.URN, "urn:li:organization:") }
 
-// postHash is the digest of what LinkedIn would show: two jobs with the same are the same post.
-func postHash(account growth.Account, post growth.Post) string {
+// postHash is the digest of what LinkedIn would show, and of whom: two jobs with the same are the same post.
+func postHash(post growth.Post) string {
 	var media []string
 	if a := post.Article; a != nil {
 		media = []string{a.URL, a.Title, a.Description}
@@ -364,7 +364,7 @@ func postHash(account growth.Account, post growth.Post) string {
 	for _, m := range post.Mentions {
 		media = append(media, m.Name, m.URN)
 	}
-	return content.Hash(post.Text, "", nil, string(account.ID), media)
+	return content.Hash(post.Text, "", nil, post.AuthorURN, media)
 }
 
 func (w PublishWorker) succeeded(job *Job[PublishArgs], p growth.Publication, r linkedin.Receipt) error {

@@ -195,6 +195,25 @@ func TestOneChangedByteAndNothingIsPosted(t *testing.T) {
 	}
 }
 
+// A worker died between its place in the window and its claim: nothing was posted, and nobody waits for it.
+func TestPlaceOfADeadWorkerClosesNoWindow(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	l := limit.New(p.rdb, "linkedin")
+	_, err := l.AllowOnce(t.Context(), p.account.URN, growth.NewID(), limit.Window{Max: 1, Per: 15 * time.Minute})
+	p.must(err)
+	tasks.AddWorker(p.runner, tasks.PublishWorker{
+		Store: p.s, Open: p.keys.Open, PerDay: 100, Spacing: 15 * time.Minute, Simulated: true, Windows: l,
+		LinkedIn: linkedin.New(linkedin.Settings{APIURL: p.w.url + "/linkedin"}),
+	})
+	p.runs()
+	p.becomes(p.enqueue(tasks.PublishArgs{Text: "Bonjour"}, growth.JobOptions{}), growth.JobSucceeded)
+	j := p.waits(p.enqueue(tasks.PublishArgs{Text: "Bonsoir"}, growth.JobOptions{}), growth.WaitPostingWindow)
+	if left := time.Until(*j.Waiting.Until); left < 14*time.Minute || left > 15*time.Minute {
+		t.Errorf("the window is closed for %v after a post", left)
+	}
+}
+
 // A person edits a text and approves it again while its post is being prepared: the new text goes out.
 func TestTextThatIsEditedUnderTheWorkersHandsGoesOutOnceApproved(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -188,6 +189,33 @@ func TestOneTextGoesOutOnTwoAccountsAndIsRepeatedOnRequest(t *testing.T) {
 	}
 	if now, err := p.sc.Content(t.Context(), c.ID); err != nil || now.Status != growth.ContentPublished {
 		t.Errorf("content is %s, %v", now.Status, err)
+	}
+}
+
+// Posts of before are known by the digest that the migration makes of them.
+func TestOldPostsAreKnownByTheirAuthor(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	m, err := tasks.SavePicture(t.Context(), p.sc, picture(t, 2), "a")
+	p.must(err)
+	p.runs()
+	mention := growth.Mention{Name: "Zoé", URN: "urn:li:person:z"}
+	for _, a := range []tasks.PublishArgs{
+		{Text: "Déjà vu \u2028 \"<b>\""},
+		{Text: "Article", Article: &growth.Article{URL: "https://example.com/é", Title: "T"}},
+		{Text: "Merci @Zoé", Images: []string{string(m.ID)}, Mentions: []growth.Mention{mention}},
+	} {
+		p.becomes(p.enqueue(a, growth.JobOptions{}), growth.JobSucceeded)
+	}
+	sql, err := os.ReadFile("../store/migrations/00026_author.sql")
+	p.must(err)
+	_, update, _ := strings.Cut(string(sql), "UPDATE publications p SET post_hash")
+	update, _, _ = strings.Cut(update, ";")
+	p.exec(`CREATE TABLE kept AS SELECT id, post_hash FROM publications`)
+	p.exec(`UPDATE publications SET post_hash = id::text`)
+	p.exec(`UPDATE publications p SET post_hash` + update)
+	if n := p.count(`SELECT count(*) FROM kept JOIN publications p USING (id, post_hash)`); n != 3 {
+		t.Errorf("%d of 3 posts have the digest that a worker makes", n)
 	}
 }
 
