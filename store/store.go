@@ -70,9 +70,11 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	s := newStore(db, points)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := errors.Join(db.PingContext(ctx), points.PingContext(ctx)); err != nil {
-		_ = s.Close()
-		return nil, fmt.Errorf("reach database: %w", err)
+	for _, p := range []*sqlx.DB{db, points} { // a server that cannot be reached is told of once
+		if err := p.PingContext(ctx); err != nil {
+			_ = s.Close()
+			return nil, fmt.Errorf("reach database: %w", err)
+		}
 	}
 	return s, nil
 }
@@ -124,8 +126,9 @@ func (s *Store) migrator() (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectPostgres, s.db.DB, migrations.FS, goose.WithSessionLocker(locker))
 }
 
-// Migrate brings the schema up to this program's version and returns how many migrations it applied. Several programs
-// may call it at once.
+// Migrate brings the schema up to this program's version and returns how many migrations it applied. A schema that is
+// newer than the program is a SchemaError: there is nothing that this program could do with it. Several programs may
+// call it at once.
 func (s *Store) Migrate(ctx context.Context) (int, error) {
 	p, err := s.migrator()
 	if err != nil {
@@ -135,7 +138,7 @@ func (s *Store) Migrate(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}
-	return len(done), nil
+	return len(done), checkVersions(ctx, p)
 }
 
 // CheckSchema returns an error when the database's schema is not the one that this program was built for.
@@ -144,17 +147,32 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
+	return checkVersions(ctx, p)
+}
+
+func checkVersions(ctx context.Context, p *goose.Provider) error {
 	have, want, err := p.GetVersions(ctx)
 	if err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
-	switch {
-	case have < want:
-		return fmt.Errorf("the database schema is version %d and this program needs %d: run `astrogrowth migrate`", have, want)
-	case have > want:
-		return fmt.Errorf("the database schema is version %d, newer than this program's %d: run a newer program", have, want)
+	if have != want {
+		return &SchemaError{Have: have, Want: want}
 	}
 	return nil
+}
+
+// SchemaError is a schema of another version than the program's.
+type SchemaError struct{ Have, Want int64 }
+
+// Newer says whether the database is ahead of the program: then the program is to be replaced, not the schema.
+func (e *SchemaError) Newer() bool { return e.Have > e.Want }
+
+// Error says which versions they are, and what to do.
+func (e *SchemaError) Error() string {
+	if e.Newer() {
+		return fmt.Sprintf("the database schema is version %d, newer than this program's %d: run a newer program", e.Have, e.Want)
+	}
+	return fmt.Sprintf("the database schema is version %d and this program needs %d: run `astrogrowth migrate`", e.Have, e.Want)
 }
 
 // Tx is a transaction. Its methods are statements that belong together with others.
