@@ -39,7 +39,7 @@ func lockFile(path, what string) (release func(), err error) {
 		holder := readPID(f)
 		_ = f.Close()
 		return nil, growth.Errorf(growth.Conflict, "devstack",
-			"directory %s is in use by another running copy%s: stop that one, or give this one another data directory", what, holder)
+			"AstroGrowth runs here already%s: directory %s is in use; stop that one, or give this one another data directory", holder, what)
 	}
 	if err != nil {
 		_ = f.Close()
