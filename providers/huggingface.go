@@ -1,7 +1,10 @@
 package providers
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"net/url"
 )
 
 // HuggingFace is the client for the Hugging Face router.
@@ -17,6 +20,39 @@ func NewHuggingFace(s Settings) *HuggingFace {
 		IDHeader:  "X-Request-Id",
 		Catalogue: huggingFaceModels,
 	})}
+}
+
+// Whoami asks Hugging Face whether the token in use is one of its own. The router does not say: its list of models is
+// open to everybody. It costs nothing. known is false where another address than Hugging Face's own is configured, and
+// that one has no such call.
+func (h *HuggingFace) Whoami(ctx context.Context) (known bool, err error) {
+	const op = "huggingface.Whoami"
+	if !h.Configured() {
+		return false, notConfigured(op)
+	}
+	hub := *h.wire
+	hub.base = hubOf(h.wire.base)
+	r, err := hub.send(ctx, message{method: http.MethodGet, path: "/api/whoami-v2", limit: maxAnswer})
+	if err == nil && (r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed) {
+		return false, nil
+	}
+	if err == nil && !r.ok() {
+		err = statusFault(r, hub.now())
+	}
+	return err == nil, hub.seal(op, err, nil)
+}
+
+// hubOf is the address that answers for accounts: the router's own has a neighbour for that, any other is asked itself.
+func hubOf(router string) string {
+	u, err := url.Parse(router)
+	if err != nil {
+		return router
+	}
+	u.Path, u.RawQuery = "", ""
+	if u.Host == "router.huggingface.co" {
+		u.Host = "huggingface.co"
+	}
+	return u.String()
 }
 
 type huggingFaceHost struct {
