@@ -17,6 +17,15 @@ type Event struct {
 	JobID     JobID           `json:"job_id,omitempty"`
 	Data      json.RawMessage `json:"data"`
 	At        time.Time       `json:"at"`
+	Subject   *EventSubject   `json:"-"` // of a job's event that is told to people; nil: not looked up
+}
+
+// EventSubject is what a person wants to know of the job of an event.
+type EventSubject struct {
+	Type   JobType
+	Name   string // the lead's business, else the topic; empty: neither
+	Result json.RawMessage
+	Error  *JobError
 }
 
 // EventCursor is a place in the order of events: behind the event that it is of. The zero value lies before them all.

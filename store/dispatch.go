@@ -62,6 +62,11 @@ func (s *Store) Dispatch(ctx context.Context, limit int, body func(growth.Subscr
 			return err
 		}
 		told.Looked = len(events)
+		if r.Form == growth.FormSlack {
+			if err := tx.subjects(ctx, r.Workspace, events); err != nil {
+				return err
+			}
+		}
 		if told.Made, err = tx.tell(ctx, r.subscription(), events, body); err != nil {
 			return err
 		}
@@ -71,6 +76,45 @@ func (s *Store) Dispatch(ctx context.Context, limit int, body func(growth.Subscr
 		return wrap("move cursor", err)
 	})
 	return told, found, err
+}
+
+// subjects looks up what the jobs of events are about, for a form that people read.
+func (tx *Tx) subjects(ctx context.Context, ws growth.WorkspaceID, events []growth.Event) error {
+	var jobs []string
+	for _, e := range events {
+		if e.JobID != "" {
+			jobs = append(jobs, string(e.JobID))
+		}
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	var rows []struct {
+		ID      growth.JobID    `db:"id"`
+		Type    growth.JobType  `db:"type"`
+		Name    string          `db:"name"`
+		Result  json.RawMessage `db:"result"`
+		Code    sql.NullString  `db:"error_code"`
+		Message sql.NullString  `db:"error_message"`
+	}
+	if err := tx.tx.SelectContext(ctx, &rows, `
+		SELECT j.id, j.type, coalesce(nullif(l.data->>'business_name', ''), j.input->'lead'->>'business_name', j.input->>'topic', '') AS name,
+		  coalesce(j.result, 'null') AS result, j.error_code, j.error_message
+		FROM jobs j LEFT JOIN leads l ON l.workspace_id = j.workspace_id AND l.id = j.lead_id
+		WHERE j.workspace_id = $1 AND j.id = ANY($2::uuid[])`, ws, pq.Array(jobs)); err != nil {
+		return wrap("subjects of events", err)
+	}
+	about := make(map[growth.JobID]*growth.EventSubject, len(rows))
+	for _, r := range rows {
+		about[r.ID] = &growth.EventSubject{Type: r.Type, Name: r.Name, Result: r.Result}
+		if r.Code.Valid {
+			about[r.ID].Error = &growth.JobError{Code: growth.ParseCode(r.Code.String), Message: r.Message.String}
+		}
+	}
+	for i, e := range events {
+		events[i].Subject = about[e.JobID]
+	}
+	return nil
 }
 
 // tell makes the deliveries of some events.

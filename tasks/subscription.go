@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,6 +70,7 @@ type Dispatcher struct {
 	Store *store.Store
 	Relay *Relay // nil: another process's relay hands the jobs over
 	Log   zerolog.Logger
+	Pages string // where a person looks at a job: the address before its id; empty: no link is sent
 }
 
 // Run dispatches until ctx ends.
@@ -91,7 +93,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 // Pass dispatches until no subscription is behind.
 func (d *Dispatcher) Pass(ctx context.Context) error {
 	for ctx.Err() == nil {
-		told, found, err := d.Store.Dispatch(ctx, dispatchPage, outgoing)
+		told, found, err := d.Store.Dispatch(ctx, dispatchPage, d.outgoing)
 		if err != nil || !found {
 			return err
 		}
@@ -111,13 +113,13 @@ type eventMessage struct {
 	Data      json.RawMessage `json:"data"`
 }
 
-func outgoing(s growth.Subscription, e growth.Event) (store.Outgoing, bool, error) {
+func (d *Dispatcher) outgoing(s growth.Subscription, e growth.Event) (store.Outgoing, bool, error) {
 	if !wants(s.Types, e.Type) {
 		return store.Outgoing{}, false, nil
 	}
 	var message any = eventMessage{Type: e.Type, Timestamp: e.At, EventID: e.Cursor.String(), JobID: e.JobID, Data: e.Data}
 	if s.Form == growth.FormSlack {
-		message = map[string]string{"text": slackText(e)}
+		message = map[string]string{"text": slackText(e, d.Pages)}
 	}
 	body, err := json.Marshal(message)
 	if err != nil {
@@ -132,18 +134,79 @@ const (
 	slackField  = 200
 )
 
-// slackText is an event in a line, with what of its data is short. Slack reads &, < and > as its own.
-func slackText(e growth.Event) string {
+// slackText is an event in a line, with what of its data is short; of a job also what it was about, what came of it, and
+// where to look at it. Slack reads &, < and > as its own.
+func slackText(e growth.Event, pages string) string {
 	var b strings.Builder
 	b.WriteString("*" + slackEscape.Replace(e.Type) + "*")
 	var data map[string]any
 	_ = json.Unmarshal(e.Data, &data) // data that is no object has no members to tell
-	if _, there := data["job_id"]; !there && e.JobID != "" {
-		if data == nil {
-			data = map[string]any{}
-		}
+	if data == nil {
+		data = map[string]any{}
+	}
+	if e.Subject != nil {
+		b.WriteString(" " + slackEscape.Replace(slackSubject(*e.Subject)))
+		outcome(*e.Subject, data)
+		delete(data, "job_id")
+		delete(data, "lead_id")
+	} else if _, there := data["job_id"]; !there && e.JobID != "" {
 		data["job_id"] = string(e.JobID)
 	}
+	slackData(&b, data)
+	if e.JobID != "" && pages != "" {
+		b.WriteString("\n<" + slackEscape.Replace(pages+string(e.JobID)) + "|look at the job>")
+	}
+	return b.String()
+}
+
+// slackSubject names a job: its type, and the lead or the topic.
+func slackSubject(of growth.EventSubject) string {
+	if of.Name == "" {
+		return string(of.Type)
+	}
+	return string(of.Type) + ": " + clip(of.Name)
+}
+
+// outcome adds to an event's data what came of its job.
+func outcome(of growth.EventSubject, data map[string]any) {
+	add := func(name, value string) {
+		if _, there := data[name]; !there && value != "" {
+			data[name] = value
+		}
+	}
+	var result struct {
+		Score    *int   `json:"score"`
+		Priority string `json:"priority"`
+		URL      string `json:"url"`
+		Variants []struct {
+			Title string `json:"title"`
+			Score *int   `json:"score"`
+		} `json:"variants"`
+	}
+	_ = json.Unmarshal(of.Result, &result) // a result of another form has nothing to add
+	if len(result.Variants) > 0 {
+		add("title", result.Variants[0].Title)
+		result.Score = result.Variants[0].Score
+	}
+	if result.Score != nil {
+		add("score", strconv.Itoa(*result.Score))
+	}
+	add("priority", result.Priority)
+	add("post", result.URL)
+	if of.Error != nil {
+		add("error", of.Error.Code.String()+": "+of.Error.Message)
+	}
+}
+
+func clip(text string) string {
+	if r := []rune(text); len(r) > slackField {
+		return string(r[:slackField]) + "…"
+	}
+	return text
+}
+
+// slackData writes what of an event's data is short.
+func slackData(b *strings.Builder, data map[string]any) {
 	told := 0
 	for _, name := range slices.Sorted(maps.Keys(data)) {
 		switch data[name].(type) {
@@ -155,13 +218,9 @@ func slackText(e growth.Event) string {
 		if text == "" || told == slackFields {
 			continue
 		}
-		if r := []rune(text); len(r) > slackField {
-			text = string(r[:slackField]) + "…"
-		}
 		told++
-		b.WriteString("\n" + slackEscape.Replace(strings.ReplaceAll(name, "_", " ")+": "+text))
+		b.WriteString("\n" + slackEscape.Replace(strings.ReplaceAll(name, "_", " ")+": "+clip(text)))
 	}
-	return b.String()
 }
 
 var slackEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")

@@ -206,6 +206,37 @@ func TestSlackForm(t *testing.T) {
 	}
 }
 
+func TestSlackFormOfAJobSaysWhatAPersonNeeds(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, status(http.StatusOK))
+	p := newHerald(t, "127.0.0.1")
+	p.dispatch.Pages = "http://localhost:3001/jobs/"
+	p.subscribes(r.URL, growth.FormSlack, "job.*")
+	for i, tc := range []struct{ ending, want string }{
+		{`type = 'lead-qualification', state = 'succeeded', input = '{"lead":{"business_name":"Café <du> Parc","email":"zoe@example.com","phone":"514"}}',
+			result = '{"score":72,"priority":"high"}'`, "*job.succeeded* lead-qualification: Café &lt;du&gt; Parc\npriority: high\nscore: 72"},
+		{
+			`type = 'content-generation', state = 'failed', input = '{"topic":"Terrasse"}', error_code = 'exhausted', error_message = 'the budget is spent'`,
+			"*job.failed* content-generation: Terrasse\nerror: exhausted: the budget is spent",
+		},
+	} {
+		id := p.enqueue(chore{}, growth.JobOptions{})
+		p.exec(`UPDATE jobs SET `+tc.ending+` WHERE id = $1`, id)
+		p.must(p.s.InTx(t.Context(), func(tx *store.Tx) error {
+			return tx.AddEvent(t.Context(), p.ws.ID, id, store.NewEvent{
+				Type: strings.Trim(strings.SplitN(tc.want, " ", 2)[0], "*"), Data: json.RawMessage(`{"job_id":"` + string(id) + `"}`),
+			})
+		}))
+		p.happens("a.thing", `{}`)
+		eventually(t, "the message is delivered", func() bool { return len(r.got()) > i })
+		var body map[string]string
+		p.must(json.Unmarshal(r.got()[i].Body, &body))
+		if want := tc.want + "\n<http://localhost:3001/jobs/" + string(id) + "|look at the job>"; body["text"] != want {
+			t.Errorf("text = %q\nwant   %q", body["text"], want)
+		}
+	}
+}
+
 func TestSubscriptionNeverReachesAPrivateNetwork(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, status(200))

@@ -48,7 +48,7 @@ func run(ctx context.Context) error {
 	scheduler := &tasks.Scheduler{Store: b.Store, Relay: relay, Log: b.Log}
 	wg.Go(func() { scheduler.Run(beside) })
 	wg.Go(func() { tasks.NewIntake(b.Store, relay, b.Log).Run(beside) })
-	dispatcher := &tasks.Dispatcher{Store: b.Store, Relay: relay, Log: b.Log}
+	dispatcher := &tasks.Dispatcher{Store: b.Store, Relay: relay, Log: b.Log, Pages: wiring.JobPages(b.Config)}
 	wg.Go(func() { dispatcher.Run(beside) })
 	wg.Go(func() { b.Bookkeeper().Run(beside) })
 	accounts := b.Accounts(relay.Wake)
