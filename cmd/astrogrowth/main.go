@@ -8,6 +8,8 @@ import (
 	"context"
 	"os"
 
+	"github.com/rs/zerolog"
+
 	"github.com/zakibelm/astrogrowth/internal/config"
 	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/wiring"
@@ -21,6 +23,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := daemon.Signals(context.Background())
 	defer stop()
+	wiring.QuietRedis(zerolog.Nop()) // the commands word themselves what they could not reach
 	return execute(ctx, newRoot(surroundings{environ: config.Environ(), dotenv: config.DotEnv}))
 }
 

@@ -83,6 +83,7 @@ func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks
 	runner.Notify(b.Redis)
 	register(ctx, runner, b, chain, tasks.NewQueue(b.Store, relay), accounts)
 	var servers []*asynq.Server
+	said := wiring.Sparing(b.Log) // each server has a dozen loops, and all complain of a Redis that is away
 	defer func() {
 		var wg sync.WaitGroup
 		for _, s := range servers {
@@ -92,7 +93,7 @@ func work(ctx context.Context, b *wiring.Base, chain *wiring.Chain, relay *tasks
 	}()
 	for _, g := range groups(b.Config.WorkerConcurrency) {
 		runner.Share(g)
-		s := tasks.Server(b.Redis, g, b.Log)
+		s := tasks.Server(b.Redis, g, said)
 		if err := s.Start(asynq.HandlerFunc(runner.Handle)); err != nil {
 			return errors.Join(errors.New("REDIS_URL: the queue cannot be reached"), err)
 		}

@@ -60,6 +60,7 @@ func (b *Base) open(ctx context.Context) error {
 		Level: cfg.LogLevel, Dir: cfg.LogDir, Console: daemon.Terminal(os.Stderr), Program: b.Program, Out: os.Stderr,
 	})
 	b.Log = log
+	QuietRedis(log)
 	b.closers = append(b.closers, logFiles.Close)
 	b.sayWhatIsNotBuilt()
 	flush, err := daemon.Sentry(cfg.SentryDSN.Reveal(), string(cfg.AppEnv), Version())
