@@ -48,8 +48,9 @@ func doctorCommand(s surroundings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check the installation and say how to mend what is wrong",
-		Long: "Checks the configuration, the stores, the ports, the programs, the providers and the routes. Exit code 1 when a\n" +
-			"check fails.\n\n" +
+		Long: "Checks the configuration, the stores, the ports, what the programs say of themselves, the providers' keys, the\n" +
+			"breakers, the LinkedIn accounts and the routes. Each provider that is configured is asked once whether it takes the\n" +
+			"key, which costs nothing. Exit code 1 when a check fails.\n\n" +
 			"With --http it only asks that address, and ends with 0 when the answer is 2xx, else 1: a health check for\n" +
 			"containers, which needs no configuration.",
 		Example: "  astrogrowth doctor\n  astrogrowth doctor --http http://127.0.0.1:3000/readyz",
@@ -115,11 +116,18 @@ func diagnose(ctx context.Context, s surroundings, f *apiFlags) []finding {
 	out = append(out, d.encryption())
 	out = append(out, d.stores(ctx)...)
 	out = append(out, d.ports(ctx)...)
-	out = append(out, d.api(ctx, s, f)...)
-	out = append(out, d.accounts(ctx, s, f)...)
-	out = append(out, d.providers()...)
+	api, known := d.api(ctx, s, f)
+	out = append(out, api...)
+	open := map[string]bool{}
+	if known != nil {
+		out = append(out, d.accounts(ctx, known)...)
+		var breakers []finding
+		breakers, open = d.breakers(ctx, known)
+		out = append(out, breakers...)
+	}
+	out = append(out, d.providers(ctx)...)
 	out = append(out, d.linkedInVersion(time.Now()))
-	return append(out, d.routes(ctx, s, f)...)
+	return append(out, d.routes(ctx, s, f, open)...)
 }
 
 func configProblems(e *config.InvalidError) []finding {

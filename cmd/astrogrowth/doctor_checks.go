@@ -2,22 +2,19 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/zakibelm/astrogrowth/internal/config"
-	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/devstack"
 	"github.com/zakibelm/astrogrowth/internal/linkedin"
 	"github.com/zakibelm/astrogrowth/router"
@@ -32,16 +29,88 @@ type doctor struct {
 }
 
 func (d doctor) stores(ctx context.Context) []finding {
+	postgres, redis := devstack.Down, devstack.Down
 	var out []finding
+	if d.cfg.Embedded() || d.cfg.EmbeddedRedis() {
+		out = append(out, d.directory())
+		postgres, redis = devstack.Look(ctx, devstack.Config{DataDir: d.cfg.DataDir})
+	}
 	if d.cfg.Embedded() {
-		out = append(out, d.postgresProgram(ctx), d.data(ctx))
+		out = append(out, d.ownStore("postgres", postgres, func() finding { return d.postgresProgram(ctx) }))
+		if len(out) > 0 && out[0].Status != checkFail {
+			out = append(out, d.data(ctx))
+		}
 	} else {
 		out = append(out, d.database(ctx)...)
 	}
 	if d.cfg.EmbeddedRedis() {
-		return append(out, redisProgram())
+		return append(out, d.ownStore("redis", redis, redisProgram))
 	}
 	return append(out, d.redis(ctx)...)
+}
+
+// directory says whether DATA_DIR can be written, or made.
+func (d doctor) directory() finding {
+	const name, mend = "DATA_DIR", "set DATA_DIR to a directory that you may write, or run 'astrogrowth up' and the doctor as a user who may write this one"
+	path, err := filepath.Abs(d.cfg.DataDir)
+	if err != nil {
+		return failing(name, err.Error(), mend)
+	}
+	at := path
+	info, err := os.Stat(at)
+	for (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && at != filepath.Dir(at) {
+		at = filepath.Dir(at)
+		info, err = os.Stat(at)
+	}
+	switch {
+	case err != nil:
+		return failing(name, path+": "+pathReason(err), mend)
+	case !info.IsDir() && at == path:
+		return failing(name, path+" is no directory", "set DATA_DIR to a directory")
+	case !info.IsDir():
+		return failing(name, fmt.Sprintf("%s cannot be made: %s is no directory", path, at), "set DATA_DIR to a directory")
+	}
+	const mayWriteAndEnter = 0x2 | 0x1
+	if err := syscall.Access(at, mayWriteAndEnter); err != nil {
+		return failing(name, fmt.Sprintf("%s may not be written: %s", at, err), mend)
+	}
+	if at != path {
+		return found(name, path+" can be made")
+	}
+	return found(name, path+" can be written")
+}
+
+// pathReason is what is wrong with a path, without the path again.
+func pathReason(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// ownStore says how a store stands that 'astrogrowth up' brings along; installed looks for its program while it does not run.
+func (d doctor) ownStore(name string, s devstack.Standing, installed func() finding) finding {
+	switch s {
+	case devstack.Answers:
+		return found(name, "runs, and answers")
+	case devstack.Hangs:
+		return failing(name, "runs, and does not answer", d.storeMend(name))
+	case devstack.Closed:
+		return found(name, "runs; only the user who started it may ask it")
+	case devstack.Down:
+	}
+	return installed()
+}
+
+// storeMend says what to do about a store that does not work.
+func (d doctor) storeMend(name string) string {
+	if name == "postgres" && !d.cfg.Embedded() {
+		return "check DATABASE_URL, and that the server runs and can be reached from here"
+	}
+	if name == "redis" && !d.cfg.EmbeddedRedis() {
+		return "check REDIS_URL, and that the server runs and can be reached from here"
+	}
+	return fmt.Sprintf("stop 'astrogrowth up' with Ctrl-C and start it again; %s ends with what the server said", filepath.Join(d.cfg.DataDir, "logs", name+".log"))
 }
 
 // postgresProgram asks for what `up` will start, and installs nothing.
@@ -100,18 +169,22 @@ func (d doctor) database(ctx context.Context) []finding {
 	defer cancel()
 	db, err := store.Open(ctx, d.cfg.DatabaseURL.Reveal(), store.Options{MaxConns: 1})
 	if err != nil {
-		return []finding{failing("postgres", explain(err), "check DATABASE_URL, and that the server runs and can be reached from here")}
+		return []finding{failing("postgres", explain(err), d.storeMend("postgres"))}
 	}
 	defer func() { _ = db.Close() }() // nothing was written
 	clock := d.clock(ctx, db, time.Now)
 	if err := db.CheckSchema(ctx); err != nil {
-		return []finding{failing("postgres", explain(err), "run 'astrogrowth migrate', or the programs of the database's version"), clock}
+		mend := "run 'astrogrowth migrate'"
+		if e, ok := errors.AsType[*store.SchemaError](err); ok && e.Newer() {
+			mend = "run the programs of the release that migrated this database, or restore the backup from before that"
+		}
+		return []finding{failing("postgres", explain(err), mend), clock}
 	}
 	return []finding{found("postgres", "answers, and its schema is this program's"), clock}
 }
 
 func (d doctor) redis(ctx context.Context) []finding {
-	const mend = "check REDIS_URL, and that the server runs and can be reached from here"
+	mend := d.storeMend("redis")
 	rdb, err := tasks.Redis(d.cfg.RedisURL.Reveal())
 	if err != nil {
 		return []finding{failing("redis", explain(err), mend)}
@@ -123,124 +196,6 @@ func (d doctor) redis(ctx context.Context) []finding {
 		return []finding{failing("redis", "does not answer: "+err.Error(), mend)}
 	}
 	return append([]finding{found("redis", "answers")}, redisKeeps(ctx, rdb)...)
-}
-
-// ports says of each port whether it is free or ours.
-func (d doctor) ports(ctx context.Context) []finding {
-	var out []finding
-	for _, p := range []struct {
-		variable string
-		port     int
-		used     bool
-	}{
-		{"PORT", d.cfg.Port, true},
-		{"MONITOR_PORT", d.cfg.MonitorPort, true},
-		{"WORKER_PORT", d.cfg.WorkerPort, true},
-		{"SIMULATOR_PORT", d.cfg.SimulatorPort, d.cfg.SimulatorWanted()},
-	} {
-		if p.used {
-			out = append(out, d.port(ctx, p.variable, p.port))
-		}
-	}
-	return out
-}
-
-func (d doctor) port(ctx context.Context, variable string, port int) finding {
-	name := fmt.Sprintf("%s %d", variable, port)
-	if daemon.PortFree(ctx, d.cfg.Addr(port), variable) == nil {
-		return found(name, "free")
-	}
-	var alive struct {
-		Program string `json:"program"`
-		Version string `json:"version"`
-	}
-	status, body := d.ask(ctx, "http://"+localAddr(d.cfg, port)+"/healthz")
-	if status == http.StatusOK && json.Unmarshal(body, &alive) == nil && alive.Program != "" {
-		return found(name, fmt.Sprintf("ours: %s %s", alive.Program, alive.Version))
-	}
-	return failing(name, "taken by another program", "stop that one, or set "+variable+" to another port")
-}
-
-// ask gives status 0 when there is no answer.
-func (d doctor) ask(ctx context.Context, address string) (status int, body []byte) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return 0, nil
-	}
-	resp, err := d.http.Do(req)
-	if err != nil {
-		return 0, nil
-	}
-	defer func() { _ = resp.Body.Close() }() // it has been read as far as anyone cares
-	body, _ = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return resp.StatusCode, body
-}
-
-// api asks whether the API can work, and whether it knows the key that the commands here would send.
-func (d doctor) api(ctx context.Context, s surroundings, f *apiFlags) []finding {
-	c, err := f.client(s)
-	if err != nil {
-		return []finding{failing("api", explain(err), "set APP_URL or --url to the address of the API, as http://localhost:3000")}
-	}
-	status, body := d.ask(ctx, c.base+"/readyz")
-	var ready daemon.Readiness
-	switch {
-	case status == 0:
-		return []finding{failing("api", "no answer from "+c.base, "start it with 'astrogrowth up', or set APP_URL")}
-	case json.Unmarshal(body, &ready) != nil || ready.Program == "":
-		return []finding{failing("api", fmt.Sprintf("%s answers %d, but not as AstroGrowth does", c.base, status), "set APP_URL to the API's address")}
-	case status != http.StatusOK:
-		return []finding{failing("api", fmt.Sprintf("%s is %s: %s", c.base, ready.Status, unready(ready)), "mend what is named, above or in its log")}
-	}
-	out := []finding{found("api", fmt.Sprintf("%s is ready (%s %s)", c.base, ready.Program, ready.Version))}
-	who, err := c.me(ctx)
-	if err != nil {
-		return append(out, failing("key", explain(err), "set ASTROGROWTH_API_KEY to a key of this API, or ADMIN_API_KEY to the one that the programs have"))
-	}
-	return append(out, found("key", fmt.Sprintf("accepted in the workspace %q (%s)", who.Workspace, strings.Join(who.Scopes, ", "))))
-}
-
-func unready(r daemon.Readiness) string {
-	var out []string
-	for name, check := range r.Checks {
-		if !check.OK {
-			out = append(out, name+" "+check.Error)
-		}
-	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
-}
-
-// configured says which providers can be called, by name.
-func (d doctor) configured() map[string]bool {
-	if d.cfg.SimulatorWanted() {
-		return map[string]bool{"openrouter": true, "huggingface": true, "ollama": true}
-	}
-	return map[string]bool{
-		"openrouter": !d.cfg.OpenRouterAPIKey.Empty(), "huggingface": !d.cfg.HuggingFaceToken.Empty(), "ollama": d.cfg.OllamaURL != "",
-	}
-}
-
-func (d doctor) providers() []finding {
-	if d.cfg.SimulatorWanted() {
-		return []finding{doubtful("providers", "the built-in simulator stands in for all of them: its answers are not real",
-			"set OPENROUTER_API_KEY, HUGGINGFACE_TOKEN or OLLAMA_URL, and SIMULATOR=auto")}
-	}
-	if !d.cfg.ProvidersConfigured() {
-		return []finding{failing("providers", "none is configured and SIMULATOR is off", "set OPENROUTER_API_KEY, HUGGINGFACE_TOKEN or OLLAMA_URL")}
-	}
-	have := d.configured()
-	var out []finding
-	for _, p := range []struct{ name, variable string }{
-		{"openrouter", "OPENROUTER_API_KEY"}, {"huggingface", "HUGGINGFACE_TOKEN"}, {"ollama", "OLLAMA_URL"},
-	} {
-		if have[p.name] {
-			out = append(out, found(p.name, "configured"))
-			continue
-		}
-		out = append(out, doubtful(p.name, "not configured; its candidates are skipped", "set "+p.variable))
-	}
-	return out
 }
 
 // linkedInVersion says how long LinkedIn will take the version that is asked for.
@@ -258,7 +213,7 @@ func (d doctor) linkedInVersion(now time.Time) finding {
 }
 
 // routes says what each route's candidates mean now: as the API knows, else as the providers' lists say.
-func (d doctor) routes(ctx context.Context, s surroundings, f *apiFlags) []finding {
+func (d doctor) routes(ctx context.Context, s surroundings, f *apiFlags, open map[string]bool) []finding {
 	text, source, err := routesText(d.cfg)
 	if err != nil {
 		return []finding{failing("routes", err.Error(), "set ROUTES_FILE to a file that can be read")}
@@ -269,20 +224,24 @@ func (d doctor) routes(ctx context.Context, s surroundings, f *apiFlags) []findi
 	}
 	var out []finding
 	now := standingOf(ctx, s, f, d.cfg, routes)
-	for _, name := range now.Unread {
-		out = append(out, doubtful(name+" models", "the list of models could not be read", "check the address and the key, and that the provider can be reached from here"))
+	if len(now.Unread) > 0 && d.cfg.SimulatorWanted() {
+		out = append(out, doubtful("simulator", "does not run, so its lists of models could not be read", "start it with 'astrogrowth up'"))
+	} else {
+		for _, name := range now.Unread {
+			out = append(out, doubtful(name+" models", "the list of models could not be read", "check the address and the key, and that the provider can be reached from here"))
+		}
 	}
 	for _, r := range now.Routes {
-		out = append(out, routeFinding(r))
+		out = append(out, routeFinding(r, open))
 	}
 	return out
 }
 
-// routeFinding words how one route stands.
-func routeFinding(r router.ResolvedRoute) finding {
+// routeFinding words how one route stands, with these breakers open.
+func routeFinding(r router.ResolvedRoute, open map[string]bool) finding {
 	name := "route " + string(r.Task)
 	var chain, ending []string
-	usable, keyed := 0, 0
+	usable, keyed, barred := 0, 0, 0
 	for _, c := range r.Candidates {
 		if c.Status != "not_configured" {
 			keyed++
@@ -292,6 +251,9 @@ func routeFinding(r router.ResolvedRoute) finding {
 			continue
 		}
 		usable++
+		if open[c.Provider] || open[c.Provider+"/"+c.Model] {
+			barred++
+		}
 		chain = append(chain, c.Provider+"/"+c.Model)
 		if c.Expires != nil {
 			ending = append(ending, fmt.Sprintf("%s/%s ends on %s", c.Provider, c.Model, c.Expires.Format(time.DateOnly)))
@@ -303,6 +265,9 @@ func routeFinding(r router.ResolvedRoute) finding {
 		return failing(name, "no candidate has a configured provider: "+detail, "configure a provider of this route, or change it")
 	case usable == 0:
 		return failing(name, "no candidate can be asked: "+detail, "change the route's families: see 'astrogrowth routes'")
+	case usable == barred:
+		return failing(name, "the breaker of every candidate is open, so calls are refused: "+detail,
+			"mend what is named above; the breakers try again by themselves, or close them: POST /v1/breakers/reset")
 	case len(ending) > 0:
 		return doubtful(name, strings.Join(ending, ", ")+": "+detail, "put a successor into the family before then")
 	}

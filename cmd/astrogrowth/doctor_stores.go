@@ -8,17 +8,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/seal"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
-// What is worth a word.
-const (
-	maxSkew     = 2 * time.Second     // between this machine's clock and the database's
-	expiresSoon = 14 * 24 * time.Hour // an account's access, as the first notice to its owner
-	deadDetail  = "posts that are due wait until it is connected again"
-)
+// maxSkew is how far this machine's clock and the database's may differ before it is worth a word.
+const maxSkew = 2 * time.Second
 
 // encryption says whether the key that seals LinkedIn tokens is there and good.
 func (d doctor) encryption() finding {
@@ -84,55 +79,4 @@ func redisSetting(ctx context.Context, rdb redis.UniversalClient, name, setting,
 		return doubtful(name, fmt.Sprintf("%s is %s: %s", setting, got, otherwise), mend)
 	}
 	return found(name, setting+" "+want)
-}
-
-// accounts says which LinkedIn accounts cannot post, or soon cannot. Without an API there is nothing to ask.
-func (d doctor) accounts(ctx context.Context, s surroundings, f *apiFlags) []finding {
-	c, err := f.client(s)
-	if err != nil {
-		return nil // said already
-	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	var list struct {
-		Data []accountHealth `json:"data"`
-	}
-	if err := c.get(ctx, "/v1/linkedin/accounts", &list); err != nil {
-		return nil // what keeps the API from answering was said already
-	}
-	if len(list.Data) == 0 {
-		return []finding{doubtful("linkedin accounts", "none is connected: posts wait", "POST /v1/linkedin/connect, and open the link that it answers")}
-	}
-	out := make([]finding, 0, len(list.Data))
-	for _, a := range list.Data {
-		out = append(out, a.finding(time.Now()))
-	}
-	return out
-}
-
-// accountHealth is an account as the API shows it.
-type accountHealth struct {
-	growth.Account
-	EndsAt       *time.Time `json:"ends_at"`
-	PostsAtStake int        `json:"posts_at_stake"`
-}
-
-func (a accountHealth) finding(now time.Time) finding {
-	name := "linkedin account " + a.Name
-	mend := `connect it again: POST /v1/linkedin/connect with {"account_id":"` + string(a.ID) + `"}`
-	stake := ""
-	if a.PostsAtStake > 0 {
-		stake = "; " + plural(a.PostsAtStake, "post") + " at stake"
-	}
-	switch {
-	case a.Status == growth.AccountReconnect:
-		return failing(name, "its access has ended: "+deadDetail+stake, mend)
-	case a.Status != growth.AccountActive:
-		return doubtful(name, "given up: "+deadDetail+stake, mend)
-	case a.EndsAt != nil && a.EndsAt.Before(now.Add(expiresSoon)):
-		return doubtful(name, "its access ends on "+a.EndsAt.UTC().Format(time.DateOnly)+stake, mend)
-	case a.EndsAt != nil:
-		return found(name, "works until "+a.EndsAt.UTC().Format(time.DateOnly))
-	}
-	return found(name, "active")
 }

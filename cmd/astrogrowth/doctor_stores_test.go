@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -103,11 +101,5 @@ func TestDoctorOnAccounts(t *testing.T) {
 		if f.Status != tc.want || (f.Status != checkOK) != strings.Contains(f.Mend, jobID) || (f.Status != checkOK) != strings.Contains(f.Detail, "2 posts at stake") {
 			t.Errorf("%s: %+v, want %s", tc.name, f, tc.want)
 		}
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"data":[]}`)) }))
-	t.Cleanup(server.Close)
-	fs := doctor{}.accounts(t.Context(), surroundings{environ: map[string]string{}}, &apiFlags{url: server.URL})
-	if len(fs) != 1 || fs[0].Status != checkWarn || fs[0].Mend == "" {
-		t.Errorf("no account: %+v", fs)
 	}
 }

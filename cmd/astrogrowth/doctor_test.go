@@ -102,7 +102,9 @@ func TestDoctorOnPortsAndPrograms(t *testing.T) {
 		{"PORT " + portOf(t, ours.URL), checkOK, "ours: enqueuer v1"},
 		{"MONITOR_PORT " + portOf(t, foreign.URL), checkFail, "taken by another program"},
 		{"api", checkFail, "is failing: redis timed out"},
-		{"ollama", checkOK, "configured"},
+		{"enqueuer", checkFail, "cannot work: redis timed out"},
+		{"worker", checkFail, "does not run, while other programs of ours do"},
+		{"ollama", checkFail, "does not answer as it should"},
 		{"openrouter", checkWarn, "not configured"},
 		{"route simple", checkOK, "(skipped:"},
 		{"data", checkOK, "holds no database yet"},
@@ -145,7 +147,7 @@ func TestDoctorOnProvidersStoresAndData(t *testing.T) {
 		{"simulator", map[string]string{"SIMULATOR": "on", "SIMULATOR_PORT": portOf(t, deadAddress(t))}, "providers", checkWarn, "not real"},
 		{"nothing runs", nil, "api", checkFail, "no answer from http://localhost:" + dead},
 		{"data of another version", map[string]string{"DATA_DIR": data}, "data", checkFail, "PostgreSQL 8, which was not found"},
-		{"database away", map[string]string{"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:" + dead + "/d?sslmode=disable"}, "postgres", checkFail, "reach database"},
+		{"database away", map[string]string{"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:" + dead + "/d?sslmode=disable"}, "postgres", checkFail, "connection refused"},
 		{"Redis away", map[string]string{"REDIS_URL": "redis://:hunter2@127.0.0.1:" + dead}, "redis", checkFail, "does not answer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -17,11 +17,13 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/config"
 	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/devstack"
 	"github.com/zakibelm/astrogrowth/internal/seal"
 	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 func upCommand() *cobra.Command {
@@ -57,14 +59,14 @@ func up(ctx context.Context, cfg config.Config, out io.Writer) error {
 	began := time.Now()
 	s := &stack{cfg: cfg, out: out, env: map[string]string{}}
 	defer s.shutdown() //nolint:contextcheck // ctx has ended by then, and stopping needs time
-	if err := s.portsFree(ctx); err != nil {
-		return err
-	}
 	release, err := s.lock()
 	if err != nil {
 		return err
 	}
 	defer release()
+	if err := s.portsFree(ctx); err != nil {
+		return err
+	}
 	if err := s.stores(ctx); err != nil {
 		return err
 	}
@@ -90,14 +92,18 @@ func up(ctx context.Context, cfg config.Config, out io.Writer) error {
 
 func (s *stack) say(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format+"\n", args...) }
 
-// lock keeps a second copy from using the same data.
+// lock keeps a second copy from using the same data. It goes before the ports: a second copy would find those taken too,
+// and that would say less.
 func (s *stack) lock() (func(), error) {
 	if !s.cfg.Embedded() && !s.cfg.EmbeddedRedis() {
 		return func() {}, nil
 	}
 	release, err := devstack.Lock(s.cfg.DataDir)
+	if _, refusal := errors.AsType[*growth.Error](err); refusal { // it says what to do
+		return nil, fmt.Errorf("DATA_DIR: %w", err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("DATA_DIR: %w; set it to a directory that you may write", err)
 	}
 	return release, nil
 }
@@ -105,22 +111,16 @@ func (s *stack) lock() (func(), error) {
 // portsFree finds a taken port before anything has been started.
 func (s *stack) portsFree(ctx context.Context) error {
 	var problems []error
-	for _, p := range []struct {
-		name string
-		port int
-		used bool
-	}{
-		{"PORT", s.cfg.Port, true},
-		{"MONITOR_PORT", s.cfg.MonitorPort, true},
-		{"WORKER_PORT", s.cfg.WorkerPort, true},
-		{"SIMULATOR_PORT", s.cfg.SimulatorPort, s.cfg.SimulatorWanted()},
-	} {
-		if !p.used {
+	for _, u := range portsOf(s.cfg) {
+		err := daemon.PortFree(ctx, s.cfg.Addr(u.port), u.variable)
+		if err == nil {
 			continue
 		}
-		if err := daemon.PortFree(ctx, s.cfg.Addr(p.port), p.name); err != nil {
-			problems = append(problems, err)
+		at := localAddr(s.cfg, u.port)
+		if who, ours := programOf(doctor{http: &http.Client{Timeout: time.Second}}.ask(ctx, "http://"+at+"/healthz")); ours {
+			err = fmt.Errorf("AstroGrowth runs here already: its %s listens on %s; stop that copy, or set %s to a free port", who.Program, at, u.variable)
 		}
+		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
 }
@@ -148,8 +148,43 @@ func (s *stack) stores(ctx context.Context) error {
 		s.redis = rd
 		s.stop = append(s.stop, func(ctx context.Context) { _ = rd.Stop(ctx) })
 		s.env["REDIS_URL"] = strings.Replace(rd.URL(), "unix://", "redis-socket://", 1)
+		return nil
 	}
-	return nil
+	return s.awaitRedis(ctx)
+}
+
+// redisPatience is how long a Redis of REDIS_URL may take, which the machine may be starting as we are.
+const redisPatience = 20 * time.Second
+
+// awaitRedis waits for the Redis of REDIS_URL: a worker without one never gets ready, and does not say why.
+func (s *stack) awaitRedis(ctx context.Context) error {
+	rdb, err := tasks.Redis(s.cfg.RedisURL.Reveal())
+	if err != nil {
+		return fmt.Errorf("REDIS_URL: %w", err)
+	}
+	defer func() { _ = rdb.Close() }() // nothing was written
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	var last error // the end of our patience would say nothing of Redis
+	for {
+		asking, done := context.WithTimeout(ctx, 2*time.Second)
+		err := rdb.Ping(asking).Err()
+		done()
+		if err == nil {
+			return nil
+		}
+		if last == nil {
+			s.say("waiting for the Redis of REDIS_URL …")
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("REDIS_URL: Redis does not answer: %w; start it, or leave REDIS_URL out for one that comes along", last)
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
 }
 
 // encryptionKey makes the key of an installation that has none, and keeps it beside its data. In production the
@@ -270,10 +305,24 @@ func (s *stack) ready(ctx context.Context, p program, child *devstack.Child) err
 		case <-child.Done():
 			return fmt.Errorf("%s ended before it was ready (%s); its last lines above say why", p.name, child.Outcome())
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready after a minute; see %s", p.name, url)
+			return s.unready(p, url) //nolint:contextcheck // ctx has ended, and asking once more needs time
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// unready says what keeps a program that runs from being ready.
+func (s *stack) unready(p program, url string) error {
+	d := doctor{cfg: s.cfg, http: &http.Client{Timeout: checkTimeout}}
+	status, body := d.ask(context.Background(), url)
+	if status == 0 {
+		return fmt.Errorf("%s is not ready after a minute, and does not answer at %s", p.name, url)
+	}
+	var why []string
+	for _, f := range d.readiness(p.name, status, body) {
+		why = append(why, f.Detail+" ("+f.Mend+")")
+	}
+	return fmt.Errorf("%s is not ready after a minute: %s", p.name, strings.Join(why, "; "))
 }
 
 func get(ctx context.Context, url string) error {
@@ -390,14 +439,6 @@ func (s *stack) shutdown() {
 	for _, stop := range slices.Backward(s.stop) {
 		stop(ctx)
 	}
-}
-
-// localAddr is where this machine reaches a port of ours.
-func localAddr(cfg config.Config, port int) string {
-	if cfg.Loopback() {
-		return cfg.Addr(port)
-	}
-	return "127.0.0.1:" + strconv.Itoa(port)
 }
 
 func (s *stack) welcome(took time.Duration) {
