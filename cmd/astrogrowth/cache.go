@@ -192,7 +192,7 @@ func cacheWarmCommand(s surroundings, f *apiFlags) *cobra.Command {
 				name = args[0]
 				file, err := os.Open(name) //nolint:gosec // G304: the person at the terminal names the file
 				if err != nil {
-					return fmt.Errorf("open the requests: %w", err)
+					return wrongUsage("%s: %s", name, pathReason(err))
 				}
 				defer func() { _ = file.Close() }() // it was only read
 				in = file

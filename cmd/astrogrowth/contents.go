@@ -58,7 +58,6 @@ func contentsListCommand(s surroundings, f *apiFlags) *cobra.Command {
 	filter("job_id", "job", "only what this job wrote")
 	filter("cursor", "cursor", "go on behind the page that ended with this cursor")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
-	completes(cmd, "status", "draft", "in_review", "approved", "rejected", "scheduled", "publishing", "published", "unknown", "failed")
 	return cmd
 }
 

@@ -75,9 +75,3 @@ func eachCommand(c *cobra.Command, do func(*cobra.Command)) {
 		eachCommand(sub, do)
 	}
 }
-
-// completes lets a shell complete the values of a flag.
-func completes(cmd *cobra.Command, flag string, values ...string) {
-	// It fails for a flag that does not exist or has values already: both are seen when the command is tried once.
-	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-}

@@ -88,12 +88,47 @@ func TestShellsComplete(t *testing.T) {
 		{[]string{"__complete", "jobs", "list", "--state", "f"}, []string{"failed\n"}},
 		{[]string{"__complete", "contents", "list", "--status", "in"}, []string{"in_review\n"}},
 		{[]string{"__complete", "leads", "list", "--priority", ""}, []string{"high\n", "unscored\n"}},
+		{[]string{"__complete", "jobs", "list", "--type", ""}, []string{"callback\n", "maintenance\n"}},
+		{[]string{"__complete", "jobs", "tail", "--types", "job.f"}, []string{"job.failed\n"}},
+		{[]string{"__complete", "keys", "create", "n8n", "--scopes", ""}, []string{"approve\n"}},
+		{[]string{"__complete", "import", "--encoding", "win"}, []string{"windows-1252\n"}},
+		{[]string{"__complete", "import", "--delimiter", ""}, []string{"semicolon\n"}},
+		{[]string{"__complete", "cache", "invalidate", "--task", ""}, []string{"qualification\n"}},
+		{[]string{"__complete", "schedules", "add", "n", "--catch-up", ""}, []string{"last\n", "all\n"}},
+		{[]string{"__complete", "schedules", "add", "n", "--overlap", ""}, []string{"skip\n"}},
 	} {
 		got := runCLI(t, nil, tc.args...)
 		if got.code != exitDone {
 			t.Errorf("%v: code %d, %s", tc.args, got.code, got.err)
 		}
 		wantContains(t, strings.Join(tc.args, " "), got.out, tc.want...)
+	}
+}
+
+func TestEveryCompletionIsOfAFlagThatThereIs(t *testing.T) {
+	t.Parallel()
+	for path, flags := range completions() {
+		cmd, _, err := newRoot(surroundings{}).Find(strings.Fields(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for flag := range flags {
+			if cmd.Flag(flag) == nil || cmd.CommandPath() != "astrogrowth "+path {
+				t.Errorf("%s has no --%s", path, flag)
+			}
+		}
+	}
+}
+
+func TestShellsCompleteTheNamesOfSchedules(t *testing.T) {
+	t.Parallel()
+	address := serve(t, map[string]string{"GET /v1/schedules?limit=200": `{"data":[` + scheduleJSON("") + `]}`})
+	for _, verb := range []string{"show", "run", "enable", "disable", "delete"} {
+		got := runCLI(t, nil, "__complete", "schedules", verb, "--url", address, "mon")
+		wantContains(t, verb, got.out, "monday posts\n")
+	}
+	if got := runCLI(t, nil, "__complete", "schedules", "show", "--url", deadAddress(t), ""); strings.Contains(got.out, "monday") || got.code != exitDone {
+		t.Errorf("without an API: %d %q", got.code, got.out)
 	}
 }
 

@@ -58,15 +58,24 @@ func jobsListCommand(s surroundings, f *apiFlags) *cobra.Command {
 		},
 	}
 	filter := func(name, flag, usage string) { filters[name] = cmd.Flags().String(flag, "", usage) }
-	filter("type", "type", "only this type: lead-qualification, content-generation, linkedin-publish")
+	filter("type", "type", "only this type: "+strings.Join(jobTypes(), ", "))
 	filter("state", "state", "only this state: scheduled, queued, running, retrying, waiting, succeeded, failed, canceled")
 	filter("campaign_id", "campaign", "only this campaign, by its id")
 	filter("q", "query", "only jobs with this in their input, or whose id begins with it")
 	filter("cursor", "cursor", "go on behind the page that ended with this cursor")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
-	completes(cmd, "type", "lead-qualification", "content-generation", "linkedin-publish")
-	completes(cmd, "state", "scheduled", "queued", "running", "retrying", "waiting", "succeeded", "failed", "canceled")
 	return cmd
+}
+
+// jobTypes are the kinds of jobs that a list may be narrowed to.
+func jobTypes() []string {
+	var out []string
+	for _, t := range []growth.JobType{
+		growth.JobLeadQualification, growth.JobContentGeneration, growth.JobLinkedInPublish, growth.JobCallback, growth.JobMaintenance, growth.JobLeadAgreement,
+	} {
+		out = append(out, string(t))
+	}
+	return out
 }
 
 func listJobs(cmd *cobra.Command, s surroundings, f *apiFlags, q url.Values) error {

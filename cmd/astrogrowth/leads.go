@@ -54,7 +54,6 @@ func leadsListCommand(s surroundings, f *apiFlags) *cobra.Command {
 	filter("q", "query", "only leads with these words in them")
 	filter("cursor", "cursor", "go on behind the page that ended with this cursor")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
-	completes(cmd, "priority", "high", "medium", "low", "unscored")
 	return cmd
 }
 

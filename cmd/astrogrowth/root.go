@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -83,6 +84,7 @@ func newRoot(s surroundings) *cobra.Command {
 		leadsCommand(s), contentsCommand(s), calendarCommand(s),
 	)
 	withExamples(root)
+	withCompletions(root, s)
 	return root
 }
 
@@ -126,7 +128,7 @@ func execute(ctx context.Context, root *cobra.Command) int {
 			return code
 		}
 	}
-	say(root.ErrOrStderr(), "astrogrowth: %s", explain(err))
+	say(root.ErrOrStderr(), "astrogrowth: %s", inFlags(cmd, err))
 	if _, usage := errors.AsType[*usageError](err); usage {
 		say(root.ErrOrStderr(), "Run '%s --help' to see what there is.", cmd.CommandPath())
 	}
@@ -141,6 +143,57 @@ func explain(err error) string {
 		return text
 	}
 	return strings.Replace(text, e.Op+": ", "", 1)
+}
+
+// apiField is a field of a request in a refusal of the API's, and what is wrong with it.
+var apiField = regexp.MustCompile(`^(?:(path|query|body|header)\.)?([A-Za-z][A-Za-z0-9_-]*): (.+)$`)
+
+// inFlags words a refusal of the API's for somebody who typed a command: a field of the request is the flag that it came
+// from, and what the API's schema says of a value is said as a person would.
+func inFlags(cmd *cobra.Command, err error) string {
+	text := explain(err)
+	m := apiField.FindStringSubmatch(text)
+	if _, api := errors.AsType[*growth.Error](err); !api || growth.CodeOf(err) != growth.Invalid || m == nil {
+		return text
+	}
+	place, field, fault := m[1], m[2], m[3]
+	flag := strings.ReplaceAll(field, "_", "-")
+	if other, known := flagOf[field]; known {
+		flag = other
+	}
+	switch {
+	case place == "path":
+		return strings.ToUpper(field) + ": " + plainly(fault)
+	case cmd.Flag(flag) != nil:
+		return "--" + flag + ": " + plainly(fault)
+	case place == "":
+		return text
+	}
+	return field + ": " + plainly(fault)
+}
+
+// flagOf has the fields of the API whose flags have other names.
+var flagOf = map[string]string{"campaign_id": "campaign", "q": "query", "task_type": "task", "Last-Event-ID": "after", "expires_at": "days"}
+
+// plainly words what the schema of the API says of a value.
+func plainly(fault string) string {
+	switch {
+	case strings.HasPrefix(fault, "expected string to be RFC 4122 uuid"):
+		return "this is no id; ids are UUIDs such as " + someID
+	case strings.HasPrefix(fault, "expected length >= 1"):
+		return "a value is missing"
+	case strings.HasPrefix(fault, "expected string to match pattern ^[ABC][123]?$"):
+		return "use A1 to C3, or A to C"
+	}
+	if among, ok := strings.CutPrefix(fault, "expected value to be one of "); ok {
+		return "use one of " + strings.ReplaceAll(strings.Trim(among, `"`), `"`, "")
+	}
+	for schema, plain := range map[string]string{"expected number >= ": "use at least ", "expected number <= ": "use at most "} {
+		if bound, ok := strings.CutPrefix(fault, schema); ok {
+			return plain + bound
+		}
+	}
+	return fault
 }
 
 // say writes one line for people. Nothing can be done about a terminal that went away.

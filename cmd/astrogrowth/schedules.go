@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 func schedulesCommand(s surroundings) *cobra.Command {
@@ -85,7 +86,7 @@ func writeSchedules(out io.Writer, page schedulePage) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	say(w, "NAME\tCRON\tZONE\tTYPE\tNEXT (UTC)\tLAST (UTC)\tNOTE")
+	say(w, "NAME\tCRON\tZONE\tTYPE\tNEXT (UTC)\tLAST DUE (UTC)\tNOTE")
 	for _, s := range page.Data {
 		say(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s", s.Name, s.Cron, s.Zone, s.Type, whenever(s.NextTick), whenever(s.LastTick), shorten(scheduleNote(s), 80))
 	}
@@ -129,6 +130,11 @@ func schedulesAddCommand(s surroundings, f *apiFlags) *cobra.Command {
 			"  astrogrowth schedules add nightly --cron @daily --zone UTC --job @job.json",
 		Args: takes("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for flag, value := range map[string]string{"cron": cron, "zone": zone} {
+				if value == "" {
+					return wrongUsage("--%s is missing: %s", flag, cmd.Flag(flag).Usage)
+				}
+			}
 			body, err := jobBody(cmd.InOrStdin(), job)
 			if err != nil {
 				return err
@@ -286,6 +292,9 @@ func printSchedule(out io.Writer, raw json.RawMessage, asJSON bool) error {
 	say(w, "name\t%s", s.Name)
 	say(w, "when\t%s in %s", s.Cron, s.Zone)
 	say(w, "makes\t%s %s", s.Type, s.Input)
+	if with := jobOptions(s.Options); with != "" {
+		say(w, "with\t%s", with)
+	}
 	say(w, "late\t%s", catchingUp(s.CatchUp))
 	say(w, "overlap\t%s", s.Overlap)
 	say(w, "state\t%s", cmp.Or(scheduleNote(s.Schedule), "enabled"))
@@ -301,6 +310,44 @@ func printSchedule(out io.Writer, raw json.RawMessage, asJSON bool) error {
 	return nil
 }
 
+// jobOptions says what of a job's options is not as it is without a word about it.
+func jobOptions(o growth.JobOptions) string {
+	var out []string
+	add := func(name string, value any) { out = append(out, fmt.Sprintf("%s %v", name, value)) }
+	if o.CampaignID != "" {
+		add("campaign", o.CampaignID)
+	}
+	if o.Priority != "" && o.Priority != growth.PriorityNormal {
+		add("priority", o.Priority)
+	}
+	if o.TimeoutS != 0 && o.TimeoutS != tasks.DefaultTimeout {
+		add("timeout", span(o.TimeoutS))
+	}
+	if o.MaxAttempts != 0 && o.MaxAttempts != tasks.DefaultMaxAttempts {
+		add("max attempts", o.MaxAttempts)
+	}
+	if o.CallbackURL != "" {
+		add("callback", o.CallbackURL)
+	}
+	if len(o.Metadata) > 0 && string(o.Metadata) != "null" {
+		add("metadata", string(o.Metadata))
+	}
+	return strings.Join(out, ", ")
+}
+
+// span words seconds in the largest unit that fits.
+func span(seconds int) string {
+	for _, u := range []struct {
+		in   int
+		name string
+	}{{24 * 3600, "day"}, {3600, "hour"}, {60, "minute"}} {
+		if seconds >= u.in && seconds%u.in == 0 {
+			return plural(seconds/u.in, u.name)
+		}
+	}
+	return plural(seconds, "second")
+}
+
 // label stands before the first line of a group alone.
 func label(name string, i int) string {
 	if i > 0 {
@@ -312,12 +359,12 @@ func label(name string, i int) string {
 func catchingUp(c growth.CatchUp) string {
 	switch c.Policy {
 	case growth.CatchUpAll:
-		return fmt.Sprintf("all within %s, at most %d", time.Duration(c.WithinS)*time.Second, c.Limit)
+		return fmt.Sprintf("each time that was missed within %s, at most %d", span(c.WithinS), c.Limit)
 	case growth.CatchUpLast:
-		return fmt.Sprintf("the last within %s", time.Duration(c.WithinS)*time.Second)
+		return fmt.Sprintf("the newest time that was missed, if no older than %s", span(c.WithinS))
 	case growth.CatchUpNone:
 	}
-	return "none"
+	return "times that were missed are let go"
 }
 
 func changed(change string) string {

@@ -26,9 +26,9 @@ func TestSchedulesList(t *testing.T) {
 		"GET /v1/schedules?limit=2": `{"data":[],"next_cursor":null}`,
 	})
 	got := runCLI(t, nil, "schedules", "list", "--url", url)
-	want := `NAME          CRON       ZONE             TYPE                NEXT (UTC)           LAST (UTC)  NOTE
-monday posts  0 9 * * 1  America/Toronto  content-generation  2026-11-30 14:00:00  -           
-monday posts  0 9 * * 1  America/Toronto  content-generation  -                    -           stopped: zone: there is no zone
+	want := `NAME          CRON       ZONE             TYPE                NEXT (UTC)           LAST DUE (UTC)  NOTE
+monday posts  0 9 * * 1  America/Toronto  content-generation  2026-11-30 14:00:00  -               
+monday posts  0 9 * * 1  America/Toronto  content-generation  -                    -               stopped: zone: there is no zone
 There are more: add --cursor 01990000-0000-7000-8000-00000000000c
 `
 	if diff := cmp.Diff(want, got.out); diff != "" || got.code != exitDone {
@@ -41,7 +41,7 @@ There are more: add --cursor 01990000-0000-7000-8000-00000000000c
 
 func TestSchedulesShowByName(t *testing.T) {
 	t.Parallel()
-	detail := scheduleJSON(`,"next_runs":[{"at":"2027-03-14T07:00:00Z","local":"2027-03-14T03:00:00-04:00","clock_change":"skipped"},{"at":"2027-03-15T06:30:00Z","local":"2027-03-15T02:30:00-04:00"}],
+	detail := scheduleJSON(`,"options":{"campaign_id":"` + campaignID + `","priority":"high","timeout_s":300,"max_attempts":5,"callback_url":"https://n8n.example.com/x"},"next_runs":[{"at":"2027-03-14T07:00:00Z","local":"2027-03-14T03:00:00-04:00","clock_change":"skipped"},{"at":"2027-03-15T06:30:00Z","local":"2027-03-15T02:30:00-04:00"}],
 		"ticks":[{"at":"2026-11-23T14:00:00Z","state":"enqueued","job_id":"` + jobID + `"},{"at":"2026-11-20T10:00:00Z","state":"enqueued","manual":true,"detail":"Ana","job_id":"` + otherID + `"},
 		{"at":"2026-11-02T14:00:00Z","state":"missed","until":"2026-11-23T14:00:00Z"}]`)
 	url := serve(t, map[string]string{
@@ -54,7 +54,8 @@ func TestSchedulesShowByName(t *testing.T) {
 name     monday posts
 when     0 9 * * 1 in America/Toronto
 makes    content-generation {"topic":"x"}
-late     the last within 24h0m0s
+with     campaign 01990000-0000-7000-8000-000000000001, priority high, callback https://n8n.example.com/x
+late     the newest time that was missed, if no older than 1 day
 overlap  skip
 state    enabled
 next     2027-03-14 07:00:00 UTC, 2027-03-14 03:00 -04:00 there (the clock skips the time itself)
@@ -97,9 +98,20 @@ func TestSchedulesAddSendsWhatIsSaid(t *testing.T) {
 		t.Errorf("code %d, sent (-want +got):\n%s%s", got.code, diff, got.err)
 	}
 	for _, bad := range []string{"", "{", "@" + job + ".none"} {
-		if got := runCLI(t, nil, "schedules", "add", "n", "--job", bad, "--url", server.URL); got.code != exitNothing {
+		if got := runCLI(t, nil, "schedules", "add", "n", "--cron", "@daily", "--zone", "UTC", "--job", bad, "--url", server.URL); got.code != exitNothing {
 			t.Errorf("--job %q: code %d, %s", bad, got.code, got.out)
 		}
+	}
+}
+
+func TestSchedulesAddNamesTheFlagThatIsMissing(t *testing.T) {
+	t.Parallel()
+	for missing, args := range map[string][]string{"--zone": {"--cron", "@daily"}, "--cron": {"--zone", "UTC"}} {
+		got := runCLI(t, nil, append([]string{"schedules", "add", "n", "--job", "{}", "--url", deadAddress(t)}, args...)...)
+		if got.code != exitNothing {
+			t.Errorf("code = %d", got.code)
+		}
+		wantContains(t, "error", got.err, missing+" is missing")
 	}
 }
 

@@ -70,7 +70,7 @@ func Parse(expression, zone string) (Timetable, error) {
 	}
 	parsed, err := parser.Parse(expression)
 	if err != nil {
-		return Timetable{}, growth.InvalidField(op, "cron", "%s; give minute hour day month weekday (0 is Sunday), such as 0 9 * * 1-5", err)
+		return Timetable{}, growth.InvalidField(op, "cron", "%s", wrongPart(expression))
 	}
 	wall, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
@@ -82,6 +82,34 @@ func Parse(expression, zone string) (Timetable, error) {
 		return Timetable{}, growth.InvalidField(op, "cron", "there is no such date, so it would never come due")
 	}
 	return t, nil
+}
+
+// parts are the fields of an expression and what each takes.
+var parts = [...]struct{ name, takes string }{
+	{"minute", "0 to 59"},
+	{"hour", "0 to 23"},
+	{"day of the month", "1 to 31"},
+	{"month", "1 to 12, or JAN to DEC"},
+	{"weekday", "0 (Sunday, which is not 7) to 6 (Saturday), or SUN to SAT"},
+}
+
+// wrongPart says which field of an expression is at fault, and what it takes. The library's own words are for programmers.
+func wrongPart(expression string) string {
+	fields := strings.Fields(expression)
+	if strings.HasPrefix(expression, "@") {
+		return fmt.Sprintf("there is no %q; use @hourly, @daily, @weekly, @monthly or @yearly", fields[0])
+	}
+	if len(fields) != len(parts) {
+		return fmt.Sprintf("these are %d fields where there must be five; give minute hour day month weekday, such as 0 9 * * 1-5", len(fields))
+	}
+	for i, p := range parts {
+		alone := []string{"*", "*", "*", "*", "*"}
+		alone[i] = fields[i]
+		if _, err := parser.Parse(strings.Join(alone, " ")); err != nil {
+			return fmt.Sprintf("the %s %q is not accepted: it takes %s, and lists such as 1,3, ranges such as 1-3, steps such as */2", p.name, fields[i], p.takes)
+		}
+	}
+	return "the expression cannot be read"
 }
 
 // parseZone refuses what depends on the machine: "" and "Local".
