@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -111,7 +112,7 @@ func rehearse(cmd *cobra.Command, s surroundings, f *apiFlags, day, zone string)
 	if err := api.get(cmd.Context(), "/v1/linkedin/accounts", &accounts); err != nil {
 		return err
 	}
-	out := rehearsal{Day: from.In(loc).Format(time.DateOnly), Zone: loc.String(), Posts: []rehearsed{}}
+	out := rehearsal{Day: from.In(loc).Format(time.DateOnly), Zone: s.zoneName(loc, from), Posts: []rehearsed{}}
 	if err := api.get(cmd.Context(), "/v1/outlook?"+span, &out.Work); err != nil {
 		return err
 	}
@@ -136,6 +137,26 @@ func rehearse(cmd *cobra.Command, s surroundings, f *apiFlags, day, zone string)
 		return &codedError{code: exitPartial}
 	}
 	return nil
+}
+
+// zoneName is the IANA name of a zone. That of the machine's own is nowhere in the program: the environment has it, or what
+// /etc/localtime points to; else the offset of that day stands for it.
+func (s surroundings) zoneName(loc *time.Location, at time.Time) string {
+	if loc != time.Local {
+		return loc.String()
+	}
+	named := strings.TrimPrefix(s.environ["TZ"], ":")
+	if named == "" {
+		target, _ := filepath.EvalSymlinks("/etc/localtime") // a machine without one keeps UTC
+		_, named, _ = strings.Cut(target, "zoneinfo/")
+	}
+	if zone, err := time.LoadLocation(named); err == nil && named != "" && at.In(zone).Format("-0700") == at.In(loc).Format("-0700") {
+		return zone.String()
+	}
+	if _, offset := at.In(loc).Zone(); offset == 0 {
+		return "UTC"
+	}
+	return at.In(loc).Format("UTC-07:00")
 }
 
 // dayOf is the span of a day in a zone: 23, 24 or 25 hours.

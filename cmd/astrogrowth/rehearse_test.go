@@ -101,3 +101,18 @@ func TestRehearsalNamesADeadAccount(t *testing.T) {
 		t.Errorf("code %d %s", got.code, got.out)
 	}
 }
+
+func TestTheMachinesZoneHasItsName(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	montreal, err := time.LoadLocation("America/Toronto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (surroundings{}).zoneName(montreal, at); got != "America/Toronto" {
+		t.Errorf("named: %q", got)
+	}
+	if got := (surroundings{environ: map[string]string{}}).zoneName(time.Local, at); got == "Local" || got == "" {
+		t.Errorf("the machine's: %q", got)
+	}
+}
