@@ -64,7 +64,7 @@ type WorkspaceSettings struct {
 
 // LeadRetention says for how long a workspace keeps leads; the zero value: until somebody erases them.
 type LeadRetention struct {
-	IdleDays         int `json:"idle_days,omitempty" minimum:"0" maximum:"36500" doc:"A lead to which nothing happened for so many days is erased; 0: never"`
+	IdleDays         int `json:"idle_days,omitempty" minimum:"0" maximum:"36500" doc:"A lead to which nothing happened for so many days is erased; 0: never. One whose contested score nobody has answered waits for the answer"`
 	AfterConsentDays int `json:"after_consent_days,omitempty" minimum:"0" maximum:"36500" doc:"A lead whose consent ended so many days ago is erased; 0: never"`
 }
 

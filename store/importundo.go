@@ -19,9 +19,10 @@ type KeptLead struct {
 type undone struct {
 	ID     growth.LeadID `db:"lead_id"`
 	Before []byte        `db:"before"`
-	Same   bool          `db:"same"`  // nobody has changed it since
-	Later  bool          `db:"later"` // a later import knows it too
-	Used   bool          `db:"used"`  // somebody wrote for it
+	Same   bool          `db:"same"`   // nobody has changed it since
+	Later  bool          `db:"later"`  // a later import knows it too
+	Used   bool          `db:"used"`   // somebody wrote for it
+	Judged bool          `db:"judged"` // somebody contested its score, or answered for it
 }
 
 // why says what keeps the lead; empty: nothing does.
@@ -31,6 +32,8 @@ func (u undone) why() string {
 		return "a later import holds it too"
 	case !u.Same:
 		return "it was changed since"
+	case u.Judged && u.Before == nil:
+		return "a person spoke about its score"
 	case u.Used && u.Before == nil:
 		return "content was made for it"
 	}
@@ -38,7 +41,7 @@ func (u undone) why() string {
 }
 
 // UndoLeads undoes what an import did to its next leads, at most limit, and returns those that it erased; done says that
-// none is left. Leads that the import brought go with their scores; they leave no tombstone, for nobody asked not to be
+// none is left. Leads that the import brought go with their scores, unless a person spoke about the score; they leave no tombstone, for nobody asked not to be
 // known. Others get back what they were. keys says under which keys a lead is recognised.
 func (sc Scoped) UndoLeads(ctx context.Context, id growth.ImportID, limit int, keys func(growth.Lead) []LeadKey) (erased []growth.LeadID, done bool, err error) {
 	err = sc.s.InTx(ctx, func(tx *Tx) error {
@@ -75,16 +78,25 @@ func (sc Scoped) UndoLeads(ctx context.Context, id growth.ImportID, limit int, k
 	return erased, done, err
 }
 
+// undoable locks the next leads before it looks at what hangs on them: what somebody adds in between waits for the lock,
+// or is seen.
 func (tx *Tx) undoable(ctx context.Context, ws growth.WorkspaceID, id growth.ImportID, limit int) ([]undone, error) {
+	var ids []string
+	if err := tx.tx.SelectContext(ctx, &ids, `
+		SELECT m.lead_id FROM import_leads m JOIN imports i ON i.id = m.import_id AND i.workspace_id = $1 AND i.state = 'undoing'
+			JOIN leads l ON l.id = m.lead_id AND l.workspace_id = $1
+		WHERE m.import_id = $2 AND m.kept = '' ORDER BY m.lead_id LIMIT $3 FOR UPDATE OF l, m`, ws, id, limit); err != nil {
+		return nil, wrap("undo import", err)
+	}
 	var rows []undone
 	err := tx.tx.SelectContext(ctx, &rows, `
 		SELECT m.lead_id, m.before, md5(l.data::text) = m.after AS same,
 			EXISTS (SELECT 1 FROM import_leads o WHERE o.lead_id = m.lead_id AND o.import_id > m.import_id) AS later,
 			EXISTS (SELECT 1 FROM contents c WHERE c.workspace_id = $1 AND c.lead_id = m.lead_id)
-				OR EXISTS (SELECT 1 FROM jobs j WHERE j.lead_id = m.lead_id AND j.type = 'content-generation') AS used
-		FROM import_leads m JOIN imports i ON i.id = m.import_id AND i.workspace_id = $1 AND i.state = 'undoing'
-			JOIN leads l ON l.id = m.lead_id AND l.workspace_id = $1
-		WHERE m.import_id = $2 AND m.kept = '' ORDER BY m.lead_id LIMIT $3 FOR UPDATE OF l, m`, ws, id, limit)
+				OR EXISTS (SELECT 1 FROM jobs j WHERE j.lead_id = m.lead_id AND j.type = 'content-generation') AS used,
+			EXISTS (SELECT 1 FROM lead_reviews r WHERE r.lead_id = m.lead_id) AS judged
+		FROM import_leads m JOIN leads l ON l.id = m.lead_id AND l.workspace_id = $1
+		WHERE m.import_id = $2 AND m.lead_id = ANY($3::uuid[]) ORDER BY m.lead_id`, ws, id, pq.Array(ids))
 	return rows, wrap("undo import", err)
 }
 

@@ -13,8 +13,8 @@ func importUndoCommand(s surroundings, f *apiFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "undo ID",
 		Short: "Take an import back",
-		Long: "Erases the leads that the import brought and that nobody has touched since, and gives others back what they were.\n" +
-			"What is left as it is, is named with the reason. An interrupted undoing goes on when it is asked for again.",
+		Long: "Erases the leads that the import brought and that nobody has touched or judged since, and gives others back what they\n" +
+			"were. What is left as it is, is named with the reason. An interrupted undoing goes on when it is asked for again.",
 		Args: takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := f.client(s)

@@ -33,7 +33,7 @@ func (a *api) imports(h huma.API) {
 	register(h, run, a.runImport)
 	undo := op(http.MethodPost, "/v1/imports/{id}/undo", "imports", "Take an import back", auth.ScopeEnqueue, 200)
 	undo.Description = "Leads that it brought and nobody touched since are erased, others get back what they were, or are named with the " +
-		"reason. Call it again while the state is undoing."
+		"reason; one whose score a person contested or answered for stays. Call it again while the state is undoing."
 	register(h, undo, a.undoImport)
 	register(h, op(http.MethodGet, "/v1/imports/{id}/bad-rows.csv", "imports", "The rows that cannot be read as leads, with the reason", auth.ScopeRead, 200), a.badRows)
 }
