@@ -40,27 +40,33 @@ func (u undone) why() string {
 	return ""
 }
 
-// UndoLeads undoes what an import did to its next leads, at most limit, and returns those that it erased; done says that
-// none is left. Leads that the import brought go with their scores, unless a person spoke about the score; they leave no tombstone, for nobody asked not to be
+// UndoneLeads are the leads at which one step of an undoing came.
+type UndoneLeads struct {
+	Erased, Restored []growth.LeadID
+	Done             bool // none is left
+}
+
+// UndoLeads undoes what an import did to its next leads, at most limit, and returns those that it erased or restored. Leads that the import brought go with their scores, unless a person spoke about the score; they leave no tombstone, for nobody asked not to be
 // known. Others get back what they were. keys says under which keys a lead is recognised.
-func (sc Scoped) UndoLeads(ctx context.Context, id growth.ImportID, limit int, keys func(growth.Lead) []LeadKey) (erased []growth.LeadID, done bool, err error) {
-	err = sc.s.InTx(ctx, func(tx *Tx) error {
+func (sc Scoped) UndoLeads(ctx context.Context, id growth.ImportID, limit int, keys func(growth.Lead) []LeadKey) (UndoneLeads, error) {
+	var out UndoneLeads
+	err := sc.s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.undoable(ctx, sc.ws, id, limit)
 		if err != nil {
 			return err
 		}
-		done = len(rows) < limit
+		out.Done = len(rows) < limit
 		var gone []string
-		restored, kept := 0, 0
+		kept := 0
 		for _, u := range rows {
 			switch why := u.why(); {
 			case why != "":
 				kept++
 				err = tx.keep(ctx, id, u.ID, why)
 			case u.Before == nil:
-				gone, erased = append(gone, string(u.ID)), append(erased, u.ID)
+				gone, out.Erased = append(gone, string(u.ID)), append(out.Erased, u.ID)
 			default:
-				restored++
+				out.Restored = append(out.Restored, u.ID)
 				err = tx.restore(ctx, sc.ws, id, u, keys)
 			}
 			if err != nil {
@@ -72,10 +78,10 @@ func (sc Scoped) UndoLeads(ctx context.Context, id growth.ImportID, limit int, k
 		}
 		_, err = tx.tx.ExecContext(ctx, `
 			UPDATE imports SET erased = erased + $3, restored = restored + $4, kept = kept + $5, updated_at = now()
-			WHERE workspace_id = $1 AND id = $2`, sc.ws, id, len(gone), restored, kept)
+			WHERE workspace_id = $1 AND id = $2`, sc.ws, id, len(gone), len(out.Restored), kept)
 		return wrap("undo import", err)
 	})
-	return erased, done, err
+	return out, err
 }
 
 // undoable locks the next leads before it looks at what hangs on them: what somebody adds in between waits for the lock,

@@ -609,8 +609,8 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		return absent(sc.AdvanceImport(o.ctx, o.imported.ID, store.ImportStep{To: 1}))
 	},
 	"UndoLeads": func(sc store.Scoped, o owned) (any, bool) {
-		gone, _, err := sc.UndoLeads(o.ctx, o.imported.ID, 10, func(growth.Lead) []store.LeadKey { return nil })
-		return nothing(gone, err)
+		undone, err := sc.UndoLeads(o.ctx, o.imported.ID, 10, func(growth.Lead) []store.LeadKey { return nil })
+		return nothing(append(undone.Erased, undone.Restored...), err)
 	},
 	"KeptLeads": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.KeptLeads(o.ctx, o.imported.ID)) },
 	"As": func(sc store.Scoped, o owned) (any, bool) {
@@ -629,6 +629,9 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	},
 	"ScoredByRules": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.ScoredByRules(o.ctx, []growth.LeadID{o.lead.Lead.ID}, 3))
+	},
+	"ScoredWith": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.ScoredWith(o.ctx, []growth.LeadID{o.lead.Lead.ID}))
 	},
 	"Campaign": func(sc store.Scoped, o owned) (any, bool) { return absent(second(sc.Campaign(o.ctx, o.campaign.ID))) },
 	"CountCampaign": func(sc store.Scoped, o owned) (any, bool) {

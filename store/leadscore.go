@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/lib/pq"
 
@@ -28,6 +29,30 @@ func (sc Scoped) ScoredByRules(ctx context.Context, leads []growth.LeadID, most 
 	out := make(map[growth.LeadID]bool, len(found))
 	for _, id := range found {
 		out[id] = true
+	}
+	return out, nil
+}
+
+// ScoredWith gives what the jobs of the leads' newest scores were given. A lead whose job is gone is not in it.
+func (sc Scoped) ScoredWith(ctx context.Context, leads []growth.LeadID) (map[growth.LeadID]json.RawMessage, error) {
+	ids := make([]string, len(leads))
+	for i, id := range leads {
+		ids[i] = string(id)
+	}
+	var rows []struct {
+		ID    growth.LeadID `db:"id"`
+		Input []byte        `db:"input"`
+	}
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT l.id, j.input FROM leads l, LATERAL (
+			SELECT q.job_id FROM qualifications q WHERE q.lead_id = l.id ORDER BY q.created_at DESC LIMIT 1) AS newest
+			JOIN jobs j ON j.id = newest.job_id
+		WHERE l.workspace_id = $1 AND l.id = ANY($2::uuid[])`, sc.ws, pq.Array(ids)); err != nil {
+		return nil, wrap("scored with", err)
+	}
+	out := make(map[growth.LeadID]json.RawMessage, len(rows))
+	for _, r := range rows {
+		out[r.ID] = r.Input
 	}
 	return out, nil
 }

@@ -43,7 +43,7 @@ type Merge struct {
 }
 
 // MergeLeads puts one lead into another in one commit: what the other lacks, its keys, scores, reviews, transfers, history,
-// and whatever names it. Who asks for the first by its id gets the other from then on. Merging again changes nothing.
+// and whatever names it. A person's score stays in force, else the newest. Who asks for the first by its id gets the other from then on. Merging again changes nothing.
 func (sc Scoped) MergeLeads(ctx context.Context, m Merge, merge func(into, from growth.Lead) growth.Lead, keys func(growth.Lead) []LeadKey) (SavedLead, error) {
 	const op = "store.MergeLeads"
 	if m.From == m.Into {
@@ -117,6 +117,12 @@ func (tx *Tx) actAs(ctx context.Context, who string) error {
 // undone for it any more: what it brought cannot be told from the rest.
 func (tx *Tx) moveTo(ctx context.Context, ws growth.WorkspaceID, m Merge) error {
 	for _, q := range []string{
+		// A person's score outlives the merge; of two, the one that was given last. Reviews have not moved yet.
+		`UPDATE leads l SET score = f.score, grade = f.grade, priority = f.priority, fingerprint = f.fingerprint, overridden = f.overridden
+			FROM leads f WHERE l.workspace_id = $1 AND l.id = $3 AND f.id = $2 AND f.workspace_id = $1
+			AND (l.score IS NULL OR f.overridden AND (NOT l.overridden
+				OR (SELECT max(id::text) FROM lead_reviews WHERE lead_id = f.id AND kind = 'override')
+					> (SELECT max(id::text) FROM lead_reviews WHERE lead_id = l.id AND kind = 'override')))`,
 		`INSERT INTO lead_keys (workspace_id, kind, value, lead_id)
 			SELECT workspace_id, kind, value, $3::uuid FROM lead_keys WHERE workspace_id = $1 AND lead_id = $2 ON CONFLICT DO NOTHING`,
 		`INSERT INTO import_leads (import_id, lead_id, before, after, kept, created_at)
@@ -124,6 +130,12 @@ func (tx *Tx) moveTo(ctx context.Context, ws growth.WorkspaceID, m Merge) error 
 			WHERE l.workspace_id = $1 AND m.lead_id = $2 ON CONFLICT DO NOTHING`,
 		`UPDATE import_leads SET after = '' FROM leads l WHERE l.id = lead_id AND l.workspace_id = $1 AND lead_id = $3 AND $2::uuid IS NOT NULL`,
 		`UPDATE qualifications SET lead_id = $3, result = jsonb_set(result, '{lead_id}', to_jsonb($3::uuid::text)) WHERE workspace_id = $1 AND lead_id = $2`,
+		// The explanation shows the newest score that no person made: it is the one in force, where no person's is.
+		`UPDATE leads l SET fingerprint = q.fingerprint, score = CASE WHEN l.overridden THEN l.score ELSE q.score END,
+			grade = CASE WHEN l.overridden THEN l.grade ELSE coalesce(q.result ->> 'grade', '') END,
+			priority = CASE WHEN l.overridden THEN l.priority ELSE coalesce(q.result ->> 'priority', '') END
+			FROM (SELECT fingerprint, score, result FROM qualifications WHERE workspace_id = $1 AND lead_id = $3 ORDER BY created_at DESC LIMIT 1) AS q
+			WHERE l.workspace_id = $1 AND l.id = $3 AND $2::uuid IS NOT NULL`,
 		`UPDATE transfers SET lead_id = $3 WHERE workspace_id = $1 AND lead_id = $2`,
 		`UPDATE webhook_deliveries SET lead_id = $3 WHERE workspace_id = $1 AND lead_id = $2`,
 		`UPDATE subscription_deliveries SET event_lead_id = $3::text WHERE workspace_id = $1 AND event_lead_id = $2::text`,
@@ -134,8 +146,6 @@ func (tx *Tx) moveTo(ctx context.Context, ws growth.WorkspaceID, m Merge) error 
 		`UPDATE jobs SET lead_id = $3, input = CASE WHEN input ? 'lead_id' THEN jsonb_set(input, '{lead_id}', to_jsonb($3::uuid::text)) ELSE input END
 			WHERE workspace_id = $1 AND lead_id = $2`,
 		`UPDATE events SET data = jsonb_set(data, '{lead_id}', to_jsonb($3::text)) WHERE workspace_id = $1 AND data ->> 'lead_id' = $2::text`,
-		`UPDATE leads l SET score = f.score, grade = f.grade, priority = f.priority, fingerprint = f.fingerprint, overridden = f.overridden
-			FROM leads f WHERE l.workspace_id = $1 AND l.id = $3 AND l.score IS NULL AND f.id = $2 AND f.workspace_id = $1`,
 		`UPDATE leads l SET campaign_id = f.campaign_id
 			FROM leads f WHERE l.workspace_id = $1 AND l.id = $3 AND l.campaign_id IS NULL AND f.id = $2 AND f.workspace_id = $1`,
 		`UPDATE lead_merges SET into_id = $3 WHERE workspace_id = $1 AND into_id = $2`,

@@ -46,9 +46,9 @@ func TestUndoKeepsTheLeadsThatAPersonJudged(t *testing.T) {
 	b.must(err)
 	_, err = b.sc.BeginUndo(b.ctx, imported)
 	b.must(err)
-	erased, _, err := b.sc.UndoLeads(b.ctx, imported, 10, noKeys)
+	undone, err := b.sc.UndoLeads(b.ctx, imported, 10, noKeys)
 	b.must(err)
-	if len(erased) != 1 || erased[0] != ids[2] || !b.exists(ids[0]) || !b.exists(ids[1]) {
+	if erased := undone.Erased; len(erased) != 1 || erased[0] != ids[2] || !b.exists(ids[0]) || !b.exists(ids[1]) {
 		t.Errorf("erased %v of %v; the first has a person's score, the second was contested", erased, ids)
 	}
 	kept, err := b.sc.KeptLeads(b.ctx, imported)

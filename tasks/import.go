@@ -219,14 +219,15 @@ func (im Importer) Undo(ctx context.Context, ws growth.WorkspaceID, id growth.Im
 		return i, err
 	}
 	for until := time.Now().Add(im.step()); ; {
-		erased, done, err := sc.UndoLeads(ctx, id, importChunk, LeadKeys)
+		undone, err := sc.UndoLeads(ctx, id, importChunk, LeadKeys)
 		if err != nil {
 			return store.Import{}, err
 		}
-		if err := forgetLeads(ctx, im.Store, im.Cache, ws, erased); err != nil {
+		_, _ = im.Queue.Refresh(ctx, ws, Rescore{}, undone.Restored...) // see there
+		if err := forgetLeads(ctx, im.Store, im.Cache, ws, undone.Erased); err != nil {
 			return store.Import{}, err
 		}
-		if done {
+		if undone.Done {
 			return sc.FinishImport(ctx, id)
 		}
 		if time.Now().After(until) {

@@ -77,6 +77,7 @@ type scoring struct {
 	language    string
 	privacy     growth.PrivacyClass
 	fingerprint string
+	current     string // the fingerprint of the score in force
 	secret      []byte
 }
 
@@ -92,6 +93,9 @@ func (w QualifyWorker) Work(ctx context.Context, job *Job[QualifyArgs]) error {
 	}
 	if ok && (kept.ScoredBy != growth.ScoredByRules || len(kept.Disqualifiers) > 0) {
 		kept.Reused = true
+		if s.current != s.fingerprint { // the lead is again what it was before its newest score
+			return w.save(job, s, kept, extracted{})
+		}
 		return job.Complete(kept, nil, qualified(kept))
 	}
 	if len(lead.Gates(s.rubric, s.lead)) > 0 { // out of the question: no model is asked
@@ -132,7 +136,7 @@ func (w QualifyWorker) load(ctx context.Context, job *Job[QualifyArgs]) (scoring
 	}
 	s := scoring{
 		lead: saved.Lead, icp: first(job.Args.ICP, ws.Settings.ICP), language: first(job.Args.Language, ws.Settings.Language, "fr-CA"),
-		privacy: ws.Settings.Privacy, secret: secret,
+		privacy: ws.Settings.Privacy, current: saved.Fingerprint, secret: secret,
 	}
 	rubric, err := RubricOf(ctx, sc, first(job.Args.Rubric, ws.Settings.Rubric))
 	if err != nil {

@@ -85,6 +85,7 @@ type rescoring struct {
 	ws       growth.WorkspaceID
 	settings growth.WorkspaceSettings
 	rubrics  *Rubrics
+	before   map[growth.LeadID]QualifyArgs // in whose place Args stand for the other leads
 }
 
 // rescore makes the jobs for one page.
@@ -108,7 +109,10 @@ func (q *Queue) rescore(ctx context.Context, r rescoring, leads []store.SavedLea
 			out.Barred++
 			continue
 		}
-		args := r.Args
+		args, ok := r.before[l.Lead.ID]
+		if !ok {
+			args = r.Args
+		}
 		args.LeadID = l.Lead.ID
 		fp, err := r.rubrics.Fingerprint(ctx, l.Lead, args, r.settings)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
+	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/lead"
 	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
@@ -21,7 +22,7 @@ import (
 
 func (a *api) leadEdits(h huma.API) {
 	patch := op(http.MethodPatch, "/v1/leads/{id}", "leads", "Change a lead", auth.ScopeEnqueue, 200)
-	patch.Description = "A JSON Merge Patch (RFC 7396) of the lead's fields: null takes a field away. The stored score stays until the next qualification."
+	patch.Description = "A JSON Merge Patch (RFC 7396) of the lead's fields: null takes a field away. A lead whose score rests on what was changed is scored again, by a job of low priority; until then the explanation says that the score is stale."
 	patch.SkipValidateBody = true
 	patch.RequestBody = &huma.RequestBody{Required: true, Content: asJSON(&huma.Schema{Type: huma.TypeObject, AdditionalProperties: true})}
 	register(h, patch, a.patchLead)
@@ -52,7 +53,17 @@ func (a *api) patchLead(ctx context.Context, in *patchLeadInput) (*struct{ Body 
 		}
 		return l, tasks.LeadKeys(l), lead.Validate(l)
 	})
+	if err == nil {
+		a.refresh(ctx, saved.Lead.ID)
+	}
 	return &struct{ Body store.SavedLead }{saved}, err
+}
+
+// refresh has the score made again of a lead that was changed. The change stands whether or not there is room for the job:
+// the explanation says that the score is stale, and /v1/leads/rescore finds it.
+func (a *api) refresh(ctx context.Context, id growth.LeadID) {
+	p := who(ctx)
+	_, _ = a.Queue.Refresh(ctx, p.Workspace, tasks.Rescore{TraceID: daemon.RequestID(ctx), KeyID: p.KeyID}, id)
 }
 
 func readPatch(body []byte) (map[string]any, error) {

@@ -16,7 +16,8 @@ import (
 
 func (a *api) leadTrails(h huma.API) {
 	merge := op(http.MethodPost, "/v1/leads/{id}/merge", "leads", "Put a lead into another one", auth.ScopeEnqueue, 200)
-	merge.Description = "The other keeps what it has and gets what it lacks, with the scores, reviews, transfers, keys and jobs of the first. Who asks for the " +
+	merge.Description = "The other keeps what it has and gets what it lacks, with the scores, reviews, transfers, keys and jobs of the first. A score that a person gave stays " +
+		"in force, of two the newer one; else the newest automated one, and the lead is scored again, by a job of low priority. Who asks for the " +
 		"first by its id gets the other from then on (`merged_into`), and erasing either erases both. It cannot be undone; asking again changes nothing."
 	register(h, merge, a.mergeLead)
 	history := op(http.MethodGet, "/v1/leads/{id}/history", "leads", "What happened to a lead, newest first", auth.ScopeRead, 200)
@@ -43,6 +44,7 @@ func (a *api) mergeLead(ctx context.Context, in *mergeInput) (*struct{ Body stor
 	if err != nil {
 		return nil, err
 	}
+	a.refresh(ctx, saved.Lead.ID)
 	// Answers about the lead that is gone serve nobody. Without Redis they stay until they end, or the lead is erased.
 	_, _ = a.Cache.Forget(ctx, p.Workspace, cache.Selection{Lead: growth.LeadID(in.ID)})
 	return &struct{ Body store.SavedLead }{saved}, nil

@@ -39,6 +39,7 @@ type Explained struct {
 	DecidedBy    string                      `json:"decided_by" enum:"automated,person"`
 	Automated    growth.Qualification        `json:"automated" doc:"The newest score that no person made"`
 	AutomatedAt  time.Time                   `json:"automated_at"`
+	Stale        bool                        `json:"stale" doc:"What the automated score rests on has changed since it was made: the lead, the rubric, the profile or the language"`
 	Explanations map[string]lead.Explanation `json:"explanations" doc:"By language: fr and en"`
 	Transfers    []store.Transfer            `json:"transfers" doc:"To which providers which of the lead's fields went"`
 	Reviews      []store.Review              `json:"reviews" doc:"Observations and human answers, newest first"`
@@ -74,27 +75,36 @@ func (a *api) explained(ctx context.Context, id growth.LeadID) (Explained, error
 	if err != nil {
 		return Explained{}, err
 	}
+	stale, err := tasks.Stale(ctx, sc, l, ws.Settings)
+	if err != nil {
+		return Explained{}, err
+	}
 	out := Explained{
-		LeadID: id, Score: l.Score, Priority: l.Priority, DecidedBy: decidedBy(reviews), Automated: q, AutomatedAt: at,
+		LeadID: id, Score: l.Score, Priority: l.Priority, DecidedBy: decidedBy(l), Automated: q, AutomatedAt: at, Stale: stale,
 		Explanations: map[string]lead.Explanation{}, Transfers: transfers, Reviews: reviews,
 	}
 	for _, language := range []string{"fr", "en"} {
-		out.Explanations[language] = lead.Explain(l.Lead, q, ws.Settings.Reviewer, language)
+		e := lead.Explain(l.Lead, q, ws.Settings.Reviewer, language)
+		if stale {
+			e.Notice += staleNotice[language]
+		}
+		out.Explanations[language] = e
 	}
 	return out, nil
 }
 
-// decidedBy says whose score is in force: that of the newest review that set or lifted one.
-func decidedBy(newestFirst []store.Review) string {
-	for _, r := range newestFirst {
-		if r.Kind == store.ReviewOverride {
-			return "person"
-		}
-		if r.Kind == store.ReviewLifted {
-			break
-		}
+// decidedBy says whose score is in force.
+func decidedBy(l store.SavedLead) string {
+	if l.Overridden {
+		return "person"
 	}
 	return "automated"
+}
+
+// staleNotice follows the notice about a score that the lead has outlived.
+var staleNotice = map[string]string{
+	"fr": " Ce sur quoi elle repose (les renseignements, la grille ou le profil recherché) a changé depuis\u00a0: les passages cités peuvent ne plus s'y trouver.",
+	"en": " What it rests on (the data, the rubric or the profile looked for) has changed since: quoted passages may stand there no more.",
 }
 
 type contestInput struct {

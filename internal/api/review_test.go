@@ -140,3 +140,26 @@ func TestRescoreMakesJobsOfLowPriority(t *testing.T) {
 		t.Errorf("jobs %+v, %v", jobs, err)
 	}
 }
+
+func TestChangedLeadSaysThatItsScoreIsStale(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	id := f.scoredLead()
+	jobs := func() int {
+		var n int
+		if err := testenv.SQL(t, f.s).QueryRowContext(t.Context(), `SELECT count(*) FROM jobs WHERE lead_id = $1 AND priority = 'low'`, id).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if a := f.call(http.MethodPatch, "/v1/leads/"+string(id), `{"notes":"pas de budget"}`); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if n := jobs(); n != 1 {
+		t.Errorf("%d jobs score the changed lead again, want 1", n)
+	}
+	e := read[api.Explained](t, f.call(http.MethodGet, "/v1/leads/"+string(id)+"/explanation", ""), http.StatusOK)
+	if !e.Stale || !strings.Contains(e.Explanations["fr"].Notice, "a changé depuis") || !strings.Contains(e.Explanations["en"].Notice, "has changed since") {
+		t.Errorf("explained %+v", e)
+	}
+}
