@@ -106,3 +106,42 @@ func TestDroppedLeadNeverHasATombstone(t *testing.T) {
 		t.Error("the lead is still there")
 	}
 }
+
+// BenchmarkUndo takes an import of 20,000 scored leads back.
+func BenchmarkUndo(b *testing.B) {
+	const leads = 20_000
+	for b.Loop() {
+		b.StopTimer()
+		d := newBed(b)
+		i, err := d.sc.AddImport(d.ctx, store.Import{FileName: "f.csv"}, strings.NewReader(someFile))
+		d.must(err)
+		_, err = d.sc.BeginImport(d.ctx, i.ID, "")
+		d.must(err)
+		d.exec(`INSERT INTO leads (id, workspace_id, data) SELECT gen_random_uuid(), $1, jsonb_build_object('business_name', 'B' || n) FROM generate_series(1, $2) AS n`, d.ws.ID, leads)
+		d.exec(`INSERT INTO import_leads (import_id, lead_id, after) SELECT $1, id, md5(data::text) FROM leads`, i.ID)
+		d.exec(`INSERT INTO lead_keys (workspace_id, kind, value, lead_id) SELECT workspace_id, 'name', id::text, id FROM leads`)
+		d.exec(`INSERT INTO jobs (id, workspace_id, type, lane, priority, state, input, lead_id, trace_id, max_attempts, timeout_s, run_at, finished_at)
+			SELECT gen_random_uuid(), workspace_id, 'lead-qualification', 'lead-qualification', 'normal', 'succeeded', '{}', id, '', 5, 300, now(), now() FROM leads`)
+		d.exec(`INSERT INTO qualifications (id, workspace_id, lead_id, job_id, fingerprint, score, result)
+			SELECT gen_random_uuid(), workspace_id, lead_id, id, 'f', 50, '{}' FROM jobs`)
+		d.exec(`INSERT INTO transfers (workspace_id, lead_id, job_id, provider, model, fields) SELECT workspace_id, lead_id, id, 'p', 'm', '{city}' FROM jobs`)
+		d.exec(`INSERT INTO events (workspace_id, job_id, type, data) SELECT workspace_id, id, 'job.succeeded', '{}' FROM jobs`)
+		d.exec(`ANALYZE`)
+		_, err = d.sc.FinishImport(d.ctx, i.ID)
+		d.must(err)
+		_, err = d.sc.BeginUndo(d.ctx, i.ID)
+		d.must(err)
+		b.StartTimer()
+		for done := false; !done; {
+			undone, err := d.sc.UndoLeads(d.ctx, i.ID, 500, noKeys)
+			d.must(err)
+			done = undone.Done
+		}
+		b.StopTimer()
+		if n := d.count(`SELECT count(*) FROM leads`); n != 0 {
+			b.Fatalf("%d leads are left", n)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(leads*float64(b.N)/b.Elapsed().Seconds(), "leads/s")
+}
