@@ -75,3 +75,30 @@ func TestBacklogDoesNotStandBeforeAnotherClientsJob(t *testing.T) {
 		t.Errorf("%d jobs of the backlog began before the lone one; want no more than lay in the lane", n)
 	}
 }
+
+// A file's jobs are of low priority: what the same client's form brings finds a free slot before them, and they go on.
+func TestAFormsLeadDoesNotWaitBehindAFile(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t)
+	var starts ledgerOfStarts
+	p.does(func(_ context.Context, job *tasks.Job[chore]) error {
+		starts.note(job.Args.Name)
+		return done(job)
+	})
+	subs := make([]tasks.Submission, 2000)
+	for i := range subs {
+		subs[i] = tasks.Submission{Args: chore{"row"}, Options: growth.JobOptions{Priority: growth.PriorityLow}}
+	}
+	_, err := p.queue.Enqueue(t.Context(), p.ws.ID, subs...)
+	p.must(err)
+	eventually(t, "the file is under way", func() bool { return starts.len() >= 4 })
+	before := starts.len()
+	form := p.enqueue(chore{"form"}, growth.JobOptions{})
+	p.queue.Wake()
+	p.becomes(form, growth.JobSucceeded)
+	if n := starts.from(before, "form"); n < 0 || n > 200 {
+		t.Errorf("%d rows of the file began before the form's lead", n)
+	}
+	behind := starts.len()
+	eventually(t, "the file goes on", func() bool { return starts.len() > behind })
+}

@@ -168,7 +168,8 @@ func (r *importRun) readAgain(ctx context.Context, plan lead.Plan) error {
 	return r.sc.DropReading(ctx, r.i.ID, r.i.Reading)
 }
 
-// take stores leads and asks for their scores. A kill between the commits repeats them: both know what is there.
+// take stores leads and asks for their scores, with low priority: a lead that a form brings in the meantime does not wait
+// behind a file. A kill between the commits repeats them: both know what is there.
 func (r *importRun) take(ctx context.Context, ls []growth.Lead) error {
 	campaign := growth.CampaignID("")
 	if r.i.CampaignID != nil {
@@ -199,7 +200,7 @@ func (r *importRun) take(ctx context.Context, ls []growth.Lead) error {
 			continue
 		}
 		subs = append(subs, Submission{
-			Args: args, Options: growth.JobOptions{CampaignID: campaign}, LeadID: s.Lead.ID, UniqueKey: string(s.Lead.ID) + " " + fp,
+			Args: args, Options: growth.JobOptions{CampaignID: campaign, Priority: growth.PriorityLow}, LeadID: s.Lead.ID, UniqueKey: string(s.Lead.ID) + " " + fp,
 			TraceID: r.TraceID, KeyID: r.By,
 		})
 	}

@@ -128,6 +128,9 @@ func TestImportIsRunByOne(t *testing.T) {
 	if leads, jobs := p.count(`SELECT count(*) FROM leads`), p.count(`SELECT count(*) FROM jobs`); leads != 2700 || jobs != 2700 {
 		t.Errorf("%d leads, %d jobs; want 2700 of each", leads, jobs)
 	}
+	if n := p.count(`SELECT count(*) FROM jobs WHERE lane LIKE '%:low'`); n != 2700 {
+		t.Errorf("%d jobs in the lane of low priority; the others stand before what a form brings", n)
+	}
 }
 
 // townShops is a file as a town would give it out: accents, one row in fifty for a lead that came half a file before in
