@@ -35,7 +35,7 @@ var examples = map[string]string{
 	"keys":              "keys list\nkeys create n8n --scopes enqueue,read",
 	"keys list":         "keys list",
 	"keys create":       "keys create n8n --scopes enqueue,read\nkeys create auditor --scopes read --days 30",
-	"keys rotate":       "keys rotate " + someID + "\nkeys rotate " + someID + " --revoke",
+	"keys rotate":       "keys rotate " + someID + " --grace 24h\nkeys rotate " + someID + " --revoke",
 	"keys revoke":       "keys revoke " + someID,
 	"keys reseal":       "keys reseal",
 	"leads":             "leads list --priority high",

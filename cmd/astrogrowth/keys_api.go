@@ -70,7 +70,10 @@ func keysCreateCommand(s surroundings, f *apiFlags) *cobra.Command {
 		Args:  takes("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := map[string]any{"name": args[0], "scopes": scopes}
-			if days > 0 {
+			if cmd.Flags().Changed("days") {
+				if days < 1 {
+					return wrongUsage("--days %d: use 1 or more, or leave it out for a key that holds until it is revoked", days)
+				}
 				in["expires_at"] = time.Now().UTC().AddDate(0, 0, days)
 			}
 			return withAnswer(cmd, s, f, func(api *client, out *json.RawMessage) error {
@@ -97,13 +100,22 @@ func printKey(out io.Writer, raw json.RawMessage, asJSON bool) error {
 	return nil
 }
 
+// maxGrace is how long a key that was rotated may go on; the API says so too.
+const maxGrace = 30 * 24 * time.Hour
+
 func keysRotateCommand(s surroundings, f *apiFlags) *cobra.Command {
-	revoke := false
+	grace, revoke := 24*time.Hour, false
 	cmd := &cobra.Command{
 		Use:   "rotate ID",
-		Short: "Make a key with the name and the scopes of another, which holds until it is revoked",
+		Short: "Make a key that takes the place of another, which ends when the grace is over",
 		Args:  takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if revoke {
+				grace = 0
+			}
+			if grace < 0 || grace > maxGrace {
+				return wrongUsage("--grace %s: use 0s to %s", grace, maxGrace)
+			}
 			api, err := f.client(s)
 			if err != nil {
 				return err
@@ -113,28 +125,27 @@ func keysRotateCommand(s surroundings, f *apiFlags) *cobra.Command {
 				return err
 			}
 			var raw json.RawMessage
-			in := map[string]any{"name": old.Name, "scopes": old.Scopes, "expires_at": old.ExpiresAt}
-			if old.ExpiresAt == nil {
-				delete(in, "expires_at")
-			}
-			if err := api.post(cmd.Context(), "/v1/keys", in, &raw); err != nil {
+			if err := api.post(cmd.Context(), "/v1/keys/"+old.ID+"/rotate", map[string]any{"grace_s": int(grace.Seconds())}, &raw); err != nil {
 				return err
 			}
-			if err := printKey(cmd.OutOrStdout(), raw, f.json); err != nil || !revoke {
-				return rotated(cmd, f, old, err)
+			if err := printKey(cmd.OutOrStdout(), raw, f.json); err != nil || f.json {
+				return err
 			}
-			return api.call(cmd.Context(), http.MethodDelete, "/v1/keys/"+old.ID, nil, nil)
+			say(cmd.OutOrStdout(), "%s", fateOf(old, grace))
+			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&revoke, "revoke", false, "revoke the other one at once")
+	cmd.Flags().DurationVar(&grace, "grace", grace, "how long the one before still works, such as 1h; 0s ends it at once")
+	cmd.Flags().BoolVar(&revoke, "revoke", false, "end the one before at once, as --grace 0s does")
+	cmd.MarkFlagsMutuallyExclusive("grace", "revoke")
 	return cmd
 }
 
-func rotated(cmd *cobra.Command, f *apiFlags, old shownKey, err error) error {
-	if err == nil && !f.json {
-		say(cmd.OutOrStdout(), "The one before still holds. When nothing uses it any more: astrogrowth keys revoke %s", old.ID)
+func fateOf(old shownKey, grace time.Duration) string {
+	if grace == 0 {
+		return "The one before has ended."
 	}
-	return err
+	return fmt.Sprintf("The one before works for %s more, at most. To end it sooner: astrogrowth keys revoke %s", grace, old.ID)
 }
 
 func findKey(cmd *cobra.Command, api *client, id string) (shownKey, error) {

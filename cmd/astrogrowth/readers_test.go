@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -81,7 +82,8 @@ func TestKeys(t *testing.T) {
 	key := `{"id":"` + jobID + `","name":"n8n","prefix":"ag_live_ab","scopes":["enqueue","read"],"expires_at":null,"last_used_at":null}`
 	var calls []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		calls = append(calls, r.Method+" "+r.URL.Path)
+		body, _ := io.ReadAll(r.Body)
+		calls = append(calls, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+string(body)))
 		switch r.Method {
 		case http.MethodGet:
 			_, _ = w.Write([]byte(`{"data":[` + key + `]}`))
@@ -101,9 +103,16 @@ func TestKeys(t *testing.T) {
 	if got := run("create", "n8n"); !strings.HasPrefix(got.out, "ag_live_secret\n") {
 		t.Errorf("create: %+v", got)
 	}
-	wantContains(t, "rotate", run("rotate", jobID).out, "ag_live_secret\n", "keys revoke "+jobID)
-	if run("rotate", jobID, "--revoke"); len(calls) != 3 || calls[2] != "DELETE /v1/keys/"+jobID {
-		t.Errorf("rotate --revoke: %v", calls)
+	wantContains(t, "rotate", run("rotate", jobID).out, "ag_live_secret\n", "24h0m0s more", "keys revoke "+jobID)
+	for flag, seconds := range map[string]string{"--grace=1h": "3600", "--grace=0s": "0", "--revoke": "0"} {
+		if run("rotate", jobID, flag); len(calls) != 2 || calls[1] != "POST /v1/keys/"+jobID+`/rotate {"grace_s":`+seconds+"}" {
+			t.Errorf("rotate %s: %v", flag, calls)
+		}
+	}
+	for _, args := range [][]string{{"create", "n8n", "--days", "-3"}, {"create", "n8n", "--days", "0"}, {"rotate", jobID, "--grace", "-1s"}, {"rotate", jobID, "--grace", "721h"}} {
+		if got := run(args...); got.code != exitNothing || len(calls) != 0 {
+			t.Errorf("%v: %+v %v", args, got, calls)
+		}
 	}
 	if got := run("revoke", jobID); got.code != exitDone || got.out != "Revoked: \"n8n\".\n" {
 		t.Errorf("revoke: %+v", got)
