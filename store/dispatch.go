@@ -189,16 +189,20 @@ func (sc Scoped) Outgoing(ctx context.Context, id growth.DeliveryID) (OutgoingDe
 		Created time.Time `db:"made_at"`
 	}
 	err := sc.s.db.GetContext(ctx, &r, `
-		SELECT s.id, s.workspace_id, s.url, s.types, s.form, s.active, s.disabled_reason, s.secret, s.secret_old, s.old_until, s.created_at, s.updated_at,
+		SELECT s.id, s.workspace_id, s.url, s.types, s.form, s.active, s.disabled_reason, s.secret, s.secrets_former, s.created_at, s.updated_at,
 			d.type AS event_type, d.body, d.state, d.created_at AS made_at
 		FROM subscription_deliveries d JOIN subscriptions s ON s.id = d.subscription_id AND s.workspace_id = d.workspace_id
 		WHERE d.workspace_id = $1 AND d.id = $2`, sc.ws, id)
 	if none(err) {
 		return OutgoingDelivery{}, noDelivery()
 	}
+	if err != nil {
+		return OutgoingDelivery{}, wrap("outgoing delivery", err)
+	}
+	sealed, err := r.sealed()
 	return OutgoingDelivery{
-		Subscription: r.subscription(), Sealed: r.sealed(), Type: r.Type, Body: []byte(r.Body), State: r.State, Created: r.Created.UTC(),
-	}, wrap("outgoing delivery", err)
+		Subscription: r.subscription(), Sealed: sealed, Type: r.Type, Body: []byte(r.Body), State: r.State, Created: r.Created.UTC(),
+	}, err
 }
 
 // DeliveryAttempt is how one attempt to deliver an event ended.

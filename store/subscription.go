@@ -23,35 +23,35 @@ type subscriptionRow struct {
 	Active    bool                  `db:"active"`
 	Reason    string                `db:"disabled_reason"`
 	Secret    string                `db:"secret"`
-	SecretOld string                `db:"secret_old"`
-	OldUntil  *time.Time            `db:"old_until"`
+	Former    []byte                `db:"secrets_former"`
 	CreatedAt time.Time             `db:"created_at"`
 	UpdatedAt time.Time             `db:"updated_at"`
 }
 
-const subscriptionColumns = `id, workspace_id, url, types, form, active, disabled_reason, secret, secret_old, old_until, created_at, updated_at`
+const subscriptionColumns = `id, workspace_id, url, types, form, active, disabled_reason, secret, secrets_former, created_at, updated_at`
 
 func (r subscriptionRow) subscription() growth.Subscription {
 	s := growth.Subscription{
 		ID: r.ID, Workspace: r.Workspace, URL: r.URL, Types: append([]string{}, r.Types...), Form: r.Form, Active: r.Active, DisabledReason: r.Reason,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
-	if r.oldSigns() {
-		s.OldSecretUntil = inUTC(r.OldUntil)
+	former, _ := formerSecrets(r.Former) // what cannot be read signs nothing; sealed says so
+	for _, f := range former {
+		if s.OldSecretUntil == nil || f.Until.After(*s.OldSecretUntil) {
+			s.OldSecretUntil = inUTC(&f.Until)
+		}
 	}
 	return s
 }
 
-func (r subscriptionRow) oldSigns() bool {
-	return r.SecretOld != "" && r.OldUntil != nil && r.OldUntil.After(time.Now())
-}
-
 // sealed are the secrets that sign now.
-func (r subscriptionRow) sealed() []string {
-	if r.oldSigns() {
-		return []string{r.Secret, r.SecretOld}
+func (r subscriptionRow) sealed() ([]string, error) {
+	former, err := formerSecrets(r.Former)
+	out := []string{r.Secret}
+	for _, f := range former {
+		out = append(out, string(f.Secret))
 	}
-	return []string{r.Secret}
+	return out, err
 }
 
 // AddSubscription stores a subscription, which is told of what happens from now on. seal makes its secret fit for the row.
@@ -144,13 +144,24 @@ func (sc Scoped) ChangeSubscription(ctx context.Context, id growth.SubscriptionI
 	return out, err
 }
 
-// RotateSubscription gives a subscription a new secret; until then the one before signs too.
+// RotateSubscription gives a subscription a new secret; until then the one before signs too, as those do that an earlier
+// rotation left longer.
 func (sc Scoped) RotateSubscription(ctx context.Context, id growth.SubscriptionID, sealed string, until time.Time) (growth.Subscription, error) {
 	var r subscriptionRow
-	err := sc.s.db.GetContext(ctx, &r, `
-		UPDATE subscriptions SET secret_old = secret, old_until = $4, secret = $3, updated_at = now()
-		WHERE workspace_id = $1 AND id = $2 RETURNING `+subscriptionColumns, sc.ws, id, sealed, until.UTC())
-	return r.subscription(), subscriptionFault(err)
+	err := sc.s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.tx.GetContext(ctx, &r, `
+			SELECT `+subscriptionColumns+` FROM subscriptions WHERE workspace_id = $1 AND id = $2 FOR UPDATE`, sc.ws, id); err != nil {
+			return subscriptionFault(err)
+		}
+		former, err := replaced(r.Former, []byte(r.Secret), until)
+		if err != nil {
+			return err
+		}
+		return subscriptionFault(tx.tx.GetContext(ctx, &r, `
+			UPDATE subscriptions SET secrets_former = $4, secret = $3, updated_at = now()
+			WHERE workspace_id = $1 AND id = $2 RETURNING `+subscriptionColumns, sc.ws, id, sealed, former))
+	})
+	return r.subscription(), err
 }
 
 // DeleteSubscription ends a subscription and forgets what it was sent.

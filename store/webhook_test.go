@@ -140,7 +140,7 @@ func TestTwoSecretsAreValidWhileOneIsReplaced(t *testing.T) {
 		want   []string
 	}{
 		{"second", time.Now().Add(time.Hour), []string{"second", first}},
-		{"third", time.Now().Add(time.Hour), []string{"third", "second"}},
+		{"third", time.Now().Add(time.Hour), []string{"third", "second", first}},
 		{"fourth", time.Now(), []string{"fourth"}},
 	} {
 		_, err := b.sc.RotateSource(b.ctx, s.ID, step.secret, step.until)
@@ -428,6 +428,16 @@ func TestCallbackSecretsRotate(t *testing.T) {
 	if err != nil || len(both) != 2 || string(both[0]) != "second" || string(both[1]) != string(own) {
 		t.Errorf("%q, %v", both, err)
 	}
+	// A request that is made again after a time-out ends nothing that the first one promised.
+	b.must(b.sc.RotateCallbackSecret(b.ctx, []byte("again"), time.Now().Add(time.Minute)))
+	three, err := b.sc.CallbackSecrets(b.ctx)
+	if err != nil || len(three) != 3 || string(three[2]) != string(own) {
+		t.Errorf("%q, %v", three, err)
+	}
+	for _, s := range []string{"4", "5"} {
+		b.must(b.sc.RotateCallbackSecret(b.ctx, []byte(s), time.Now().Add(time.Minute)))
+	}
+	wantCode(t, b.sc.RotateCallbackSecret(b.ctx, []byte("6"), time.Now().Add(time.Minute)), growth.Conflict)
 	b.must(b.sc.RotateCallbackSecret(b.ctx, []byte("third"), time.Now().Add(-time.Second)))
 	one, err := b.sc.CallbackSecrets(b.ctx)
 	if err != nil || len(one) != 1 || string(one[0]) != "third" {
@@ -436,5 +446,28 @@ func TestCallbackSecretsRotate(t *testing.T) {
 	// What digests of erased leads are bound to stays.
 	if again, err := b.sc.CallbackSecret(b.ctx); err != nil || string(again) != string(own) {
 		t.Errorf("the workspace's own secret changed: %v", err)
+	}
+}
+
+func TestSecondRotationOfASubscriptionEndsNoSecret(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	s := b.listens()
+	long := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	for i, until := range []time.Time{long, time.Now().Add(time.Minute)} {
+		got, err := b.sc.RotateSubscription(b.ctx, s.ID, fmt.Sprintf("sealed %d", i), until)
+		b.must(err)
+		if got.OldSecretUntil == nil || !got.OldSecretUntil.Equal(long) {
+			t.Errorf("after rotation %d old secrets sign until %v, want %v", i, got.OldSecretUntil, long)
+		}
+	}
+	b.happens("a.one", `{}`)
+	b.dispatch()
+	var id growth.DeliveryID
+	b.must(b.db.QueryRowContext(b.ctx, `SELECT id FROM subscription_deliveries`).Scan(&id))
+	out, err := b.sc.Outgoing(b.ctx, id)
+	b.must(err)
+	if len(out.Sealed) != 3 || out.Sealed[0] != "sealed 1" || out.Sealed[1] != "sealed 0" {
+		t.Errorf("signed with %q; want the three that are valid", out.Sealed)
 	}
 }

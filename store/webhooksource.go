@@ -92,7 +92,11 @@ func (sc Scoped) AddSource(ctx context.Context, s growth.WebhookSource, seal fun
 		return s, err
 	}
 	id := growth.SourceID(growth.NewID())
-	secrets, err := json.Marshal(newest(nil, seal(id), time.Time{}))
+	only, err := newest(nil, seal(id), time.Time{})
+	if err != nil {
+		return s, err
+	}
+	secrets, err := json.Marshal(only)
 	if err != nil {
 		return s, wrap("add webhook source", err)
 	}
@@ -121,21 +125,28 @@ func (sc Scoped) AddSource(ctx context.Context, s growth.WebhookSource, seal fun
 	return s, err
 }
 
-// newest puts a secret in front of those that are there; they end at until, or at once. More than two are never valid.
-func newest(old []SealedSecret, sealed string, until time.Time) []SealedSecret {
+// newest puts a secret in front of those that are there. The one before ends at until, older ones when it was said; a
+// rotation without a grace ends them all at once.
+func newest(old []SealedSecret, sealed string, until time.Time) ([]SealedSecret, error) {
 	out := []SealedSecret{}
 	if sealed != "" {
 		out = append(out, SealedSecret{Sealed: sealed, CreatedAt: time.Now().UTC().Truncate(time.Second)})
 	}
-	if len(old) > 0 && until.After(time.Now()) {
-		end := until.UTC().Truncate(time.Second)
-		if e := old[0].ExpiresAt; e != nil && e.Before(end) {
+	if len(old) == 0 || !until.After(time.Now()) {
+		return out, nil
+	}
+	end := until.UTC().Truncate(time.Second)
+	if e := old[0].ExpiresAt; e != nil && e.Before(end) {
+		end = *e
+	}
+	old[0].ExpiresAt = &end
+	if out = append(out, old...); len(out) > MaxSecrets {
+		if e := old[len(old)-1].ExpiresAt; e != nil {
 			end = *e
 		}
-		old[0].ExpiresAt = &end
-		out = append(out, old[0])
+		return nil, tooManySecrets(end)
 	}
-	return out
+	return out, nil
 }
 
 func sourceFault(err error) error {
@@ -231,7 +242,8 @@ func (tx *Tx) lockSource(ctx context.Context, ws growth.WorkspaceID, id growth.S
 	return r, nil
 }
 
-// RotateSource gives a source a new secret. The one before stays valid until then, older ones do not.
+// RotateSource gives a source a new secret. The one before stays valid until then, older ones until it was
+// said of them.
 func (sc Scoped) RotateSource(ctx context.Context, id growth.SourceID, sealed string, until time.Time) (growth.WebhookSource, error) {
 	var out growth.WebhookSource
 	err := sc.s.InTx(ctx, func(tx *Tx) error {
@@ -243,7 +255,11 @@ func (sc Scoped) RotateSource(ctx context.Context, id growth.SourceID, sealed st
 		if err != nil {
 			return err
 		}
-		secrets, err := json.Marshal(newest(old, sealed, until))
+		all, err := newest(old, sealed, until)
+		if err != nil {
+			return err
+		}
+		secrets, err := json.Marshal(all)
 		if err != nil {
 			return wrap("rotate secret", err)
 		}

@@ -85,29 +85,42 @@ func (sc Scoped) SetSettings(ctx context.Context, settings growth.WorkspaceSetti
 	return wrap("set settings", err)
 }
 
-// CallbackSecrets returns what signs this workspace's callbacks now: the newest secret, and for a while the one before.
+// CallbackSecrets returns what signs this workspace's callbacks now: the newest secret, and for a while those before.
 func (sc Scoped) CallbackSecrets(ctx context.Context) ([][]byte, error) {
-	var r struct {
-		Now []byte `db:"now"`
-		Old []byte `db:"old"`
-	}
-	if err := sc.s.db.GetContext(ctx, &r, `
-		SELECT coalesce(signing_secret, secret) AS now, CASE WHEN signing_old_until > now() THEN signing_old END AS old
-		FROM workspaces WHERE id = $1`, sc.ws); err != nil {
+	var r signingRow
+	if err := sc.s.db.GetContext(ctx, &r, signingSecrets, sc.ws); err != nil {
 		return nil, wrap("callback secrets", err)
 	}
-	if r.Old == nil {
-		return [][]byte{r.Now}, nil
+	former, err := formerSecrets(r.Former)
+	out := [][]byte{r.Now}
+	for _, f := range former {
+		out = append(out, f.Secret)
 	}
-	return [][]byte{r.Now, r.Old}, nil
+	return out, err
 }
 
-// RotateCallbackSecret signs callbacks with a new secret from now on, and until then with the one before too.
+type signingRow struct {
+	Now    []byte `db:"now"`
+	Former []byte `db:"signing_former"`
+}
+
+const signingSecrets = `SELECT coalesce(signing_secret, secret) AS now, signing_former FROM workspaces WHERE id = $1`
+
+// RotateCallbackSecret signs callbacks with a new secret from now on, and until then with the one before too, as with
+// those that an earlier rotation left longer.
 func (sc Scoped) RotateCallbackSecret(ctx context.Context, secret []byte, until time.Time) error {
-	_, err := sc.s.db.ExecContext(ctx, `
-		UPDATE workspaces SET signing_old = coalesce(signing_secret, secret), signing_old_until = $3, signing_secret = $2
-		WHERE id = $1`, sc.ws, secret, until.UTC())
-	return wrap("rotate callback secret", err)
+	return sc.s.InTx(ctx, func(tx *Tx) error {
+		var r signingRow
+		if err := tx.tx.GetContext(ctx, &r, signingSecrets+` FOR NO KEY UPDATE`, sc.ws); err != nil {
+			return wrap("rotate callback secret", err)
+		}
+		former, err := replaced(r.Former, r.Now, until)
+		if err != nil {
+			return err
+		}
+		_, err = tx.tx.ExecContext(ctx, `UPDATE workspaces SET signing_former = $3, signing_secret = $2 WHERE id = $1`, sc.ws, secret, former)
+		return wrap("rotate callback secret", err)
+	})
 }
 
 // CallbackSecret returns the 32 bytes that are the workspace's own and never change: digests are bound to them, and

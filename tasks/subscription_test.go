@@ -156,7 +156,7 @@ func TestBothSecretsSignWhileOneIsReplaced(t *testing.T) {
 	p.reaches(s, "delivered", 1)
 	accepts(t, secret, r.got()[0])
 	accepts(t, old, r.got()[0])
-	p.exec(`UPDATE subscriptions SET old_until = now() - interval '1 second'`)
+	p.exec(`UPDATE subscriptions SET secrets_former = jsonb_set(secrets_former, '{0,until}', to_jsonb(now() - interval '1 second'))`)
 	p.happens("a.thing", `{}`)
 	eventually(t, "the second call", func() bool { return len(r.got()) == 2 })
 	accepts(t, secret, r.got()[1])

@@ -34,7 +34,7 @@ func (a *api) webhookSources(h huma.API) {
 	register(h, patch, a.patchSource)
 	register(h, op(http.MethodDelete, "/v1/webhook-sources/{id}", tag, "Delete a webhook source and what it sent; its leads stay", auth.ScopeAdmin, 204), a.deleteSource)
 	rotate := op(http.MethodPost, "/v1/webhook-sources/{id}/rotate-secret", tag, "Give a webhook source a new secret", auth.ScopeAdmin, 200)
-	rotate.Description = "The secret before stays valid for `grace_s` seconds, older ones do not."
+	rotate.Description = "The secret before stays valid for `grace_s` seconds, older ones as long as an earlier call gave them; with 0 all end at once. At most 5 are valid: beyond that it is a conflict."
 	register(h, rotate, a.rotateSource)
 	test := op(http.MethodPost, "/v1/webhook-sources/{id}/test", tag, "Show the lead that a message would make", auth.ScopeAdmin, 200)
 	test.Description = "Writes nothing and asks for no signature. With `mapping`, as if the source had that one."
