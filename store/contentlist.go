@@ -55,11 +55,13 @@ func (sc Scoped) RecentBodies(ctx context.Context, n int) ([]string, error) {
 // RecentBodiesBut is RecentBodies without one content, for a new text of that one.
 func (sc Scoped) RecentBodiesBut(ctx context.Context, but growth.ContentID, n int) ([]string, error) {
 	out := []string{}
-	err := sc.s.db.SelectContext(ctx, &out, `
-		SELECT body FROM contents WHERE workspace_id = $1 AND status NOT IN ('rejected', 'failed') AND ($2 = '' OR id <> nullif($2, '')::uuid)
-		ORDER BY id DESC LIMIT $3`, sc.ws, string(but), n)
+	err := sc.s.db.SelectContext(ctx, &out, recentBodies, sc.ws, string(but), n)
 	return out, wrap("recent bodies", err)
 }
+
+const recentBodies = `
+	SELECT body FROM contents WHERE workspace_id = $1 AND status NOT IN ('rejected', 'failed') AND ($2 = '' OR id <> nullif($2, '')::uuid)
+	ORDER BY id DESC LIMIT $3`
 
 // maxSketches bounds how many texts of other workspaces a new one is compared with.
 const maxSketches = 2000
@@ -69,11 +71,27 @@ const maxSketches = 2000
 // of what they say or whose they are.
 func (sc Scoped) SketchesElsewhere(ctx context.Context, each int) ([][]byte, error) {
 	out := [][]byte{}
-	err := sc.s.db.SelectContext(ctx, &out, `
-		SELECT s.sketch FROM workspaces w CROSS JOIN LATERAL (
-			SELECT c.id, c.sketch FROM contents c
-			WHERE c.workspace_id = w.id AND c.status NOT IN ('rejected', 'failed') AND c.sketch IS NOT NULL
-			ORDER BY c.id DESC LIMIT $2) AS s
-		WHERE w.id <> $1 ORDER BY s.id DESC LIMIT $3`, sc.ws, each, maxSketches)
+	err := sc.s.db.SelectContext(ctx, &out, sketchesElsewhere, sc.ws, each, maxSketches)
 	return out, wrap("sketches elsewhere", err)
+}
+
+const sketchesElsewhere = `
+	SELECT s.sketch FROM workspaces w CROSS JOIN LATERAL (
+		SELECT c.id, c.sketch FROM contents c
+		WHERE c.workspace_id = w.id AND c.status NOT IN ('rejected', 'failed') AND c.sketch IS NOT NULL
+		ORDER BY c.id DESC LIMIT $2) AS s
+	WHERE w.id <> $1 ORDER BY s.id DESC LIMIT $3`
+
+// TextsNow is RecentBodies and SketchesElsewhere once more, right before new content is saved. Until the transaction
+// ends nobody else gets them for this workspace, so that of two jobs that wrote the same at once the second one sees the
+// first one's text. Whoever calls holds no lock but that of the job's own row: the others wait while they hold theirs.
+func (tx *Tx) TextsNow(ctx context.Context, ws growth.WorkspaceID, n int) (bodies []string, elsewhere [][]byte, err error) {
+	if _, err = tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 5))`, string(ws)); err != nil {
+		return nil, nil, wrap("lock contents", err)
+	}
+	if err = tx.tx.SelectContext(ctx, &bodies, recentBodies, ws, "", n); err != nil {
+		return nil, nil, wrap("recent bodies", err)
+	}
+	err = tx.tx.SelectContext(ctx, &elsewhere, sketchesElsewhere, ws, n, maxSketches)
+	return bodies, elsewhere, wrap("sketches elsewhere", err)
 }

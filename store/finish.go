@@ -25,6 +25,9 @@ type Outcome struct {
 	Calls     []growth.Call                    // ends of calls that no step has kept
 	Events    []NewEvent                       // what happened, beside the job's own end
 	Save      func(context.Context, *Tx) error // rows that belong to the result
+
+	// Conclude is Save for a result, or events, that are known only in the commit: it writes them into the outcome.
+	Conclude func(context.Context, *Tx, *Outcome) error
 }
 
 // Finish commits the end of an attempt: state, result, the rows that belong to it, events, and the callback, all or
@@ -38,7 +41,7 @@ func (s *Store) Finish(ctx context.Context, job growth.Job, fence int64, o Outco
 }
 
 func (s *Store) finish(ctx context.Context, job growth.Job, fence int64, o Outcome) error {
-	if o.Save == nil && job.CallbackURL == "" { // nothing but the job's own rows: shares a statement with others
+	if o.Save == nil && o.Conclude == nil && job.CallbackURL == "" { // nothing but the job's own rows: shares a statement with others
 		state, err := s.finishes.do(ctx, ending{job: job, fence: &fence, Outcome: o})
 		if err == nil && state == "" {
 			return ErrLeaseLost
@@ -54,6 +57,11 @@ func (s *Store) finish(ctx context.Context, job growth.Job, fence int64, o Outco
 		}
 		if o.Save != nil {
 			if err := o.Save(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if o.Conclude != nil {
+			if err := o.Conclude(ctx, tx, &o); err != nil {
 				return err
 			}
 		}

@@ -71,6 +71,9 @@ type variant struct {
 	Revised     bool                 `json:"revised"` // the text is the revision, not the first draft
 	Model       string               `json:"model"`
 	JudgeModel  string               `json:"judge_model"`
+
+	draft   drafted
+	verdict judged
 }
 
 // Work writes, checks, revises once where needed, and saves every variant in the commit that ends the job.
@@ -94,14 +97,45 @@ func (w ContentWorker) Work(ctx context.Context, job *Job[ContentArgs]) error {
 		wr.near.Variants = append(wr.near.Variants, v.Body)
 		out = append(out, v)
 	}
-	return job.Complete(map[string]any{"variants": out}, func(ctx context.Context, tx *store.Tx) error {
-		for i, v := range out {
+	job.CompleteLate(func(ctx context.Context, tx *store.Tx) (any, []store.NewEvent, error) {
+		now, err := wr.lookAgain(ctx, tx, out)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, v := range now {
 			if err := wr.save(ctx, tx, i+1, v); err != nil {
-				return err
+				return nil, nil, err
 			}
 		}
-		return nil
-	}, wr.events(out)...)
+		return map[string]any{"variants": now}, wr.events(now), nil
+	})
+	return nil
+}
+
+// lookAgain holds the texts against those that other jobs have saved since this one began. The jobs of a run begin
+// together and often from one brief: what repeats another's text by now goes to a person.
+func (wr *writing) lookAgain(ctx context.Context, tx *store.Tx, out []variant) ([]variant, error) {
+	bodies, sketches, err := tx.TextsNow(ctx, wr.job.Job.Workspace, earlierPosts)
+	if err != nil {
+		return nil, err
+	}
+	again := *wr
+	again.near = nearby(bodies, sketches)
+	now := make([]variant, len(out))
+	for i, v := range out {
+		now[i] = again.finished(v.draft, again.check(v.draft, v.verdict), v.verdict)
+		now[i].ContentID, now[i].Revised = v.ContentID, v.Revised
+		again.near.Variants = append(again.near.Variants, v.Body)
+	}
+	return now, nil
+}
+
+func nearby(bodies []string, sketches [][]byte) content.Nearby {
+	near := content.Nearby{Posts: bodies}
+	for _, s := range sketches {
+		near.Elsewhere = append(near.Elsewhere, s)
+	}
+	return near
 }
 
 // events tell that the texts are there, and which of them nobody has to approve.
@@ -194,17 +228,15 @@ func trustAfter(b growth.Brand) int {
 
 // remember reads what was written before: what a new text must not repeat, and what it should learn from.
 func (wr *writing) remember(ctx context.Context, sc store.Scoped) error {
-	var err error
-	if wr.near.Posts, err = sc.RecentBodies(ctx, earlierPosts); err != nil {
+	bodies, err := sc.RecentBodies(ctx, earlierPosts)
+	if err != nil {
 		return err
 	}
 	sketches, err := sc.SketchesElsewhere(ctx, earlierPosts)
 	if err != nil {
 		return err
 	}
-	for _, s := range sketches {
-		wr.near.Elsewhere = append(wr.near.Elsewhere, s)
-	}
+	wr.near = nearby(bodies, sketches)
 	reasons, err := sc.RejectReasons(ctx, wr.brand.ID, shownLessons)
 	for _, r := range reasons {
 		runes := []rune(r)
@@ -372,6 +404,7 @@ func (wr *writing) finished(d drafted, checks []growth.Check, v judged) variant 
 		ContentID: growth.ContentID(growth.NewID()), Title: wr.hidden.Restore(d.Title), Body: wr.hidden.Restore(d.Body),
 		Hashtags: d.Hashtags, ImagePrompt: wr.hidden.Restore(d.ImagePrompt), Score: score, ScoreParts: parts,
 		Status: growth.ContentInReview, Checks: checks, Model: d.Model, JudgeModel: v.Model,
+		draft: d, verdict: v,
 	}
 	a := wr.job.Args.AutoApprove
 	if a == nil {

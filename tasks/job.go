@@ -66,6 +66,22 @@ func (c *Claim) Complete(result any, save func(context.Context, *store.Tx) error
 	return nil
 }
 
+// CompleteLate is Complete for a result that is known only in the commit that ends the job. conclude writes the rows that
+// belong to it; it runs again when that commit fails, and then begins anew.
+func (c *Claim) CompleteLate(conclude func(context.Context, *store.Tx) (result any, events []store.NewEvent, err error)) {
+	c.done = &store.Outcome{State: growth.JobSucceeded, Conclude: func(ctx context.Context, tx *store.Tx, o *store.Outcome) error {
+		result, events, err := conclude(ctx, tx)
+		if err != nil {
+			return err
+		}
+		o.Events = events
+		if o.Result, err = json.Marshal(result); err != nil {
+			return fmt.Errorf("encode result: %w", err)
+		}
+		return nil
+	}}
+}
+
 // campaign is the campaign that the job belongs to; empty: none.
 func (c *Claim) campaign() growth.CampaignID {
 	if c.Job.CampaignID == nil {
