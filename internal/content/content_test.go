@@ -123,6 +123,18 @@ func TestRules(t *testing.T) {
 		{content.RulePlaceholder, "en", "Lorem ipsum dolor.", "Lorem ipsum"},
 		{content.RulePlaceholder, "en", "Save XX% today.", "XX%"},
 		{content.RulePlaceholder, "en", "Hi {name}, hello.", "{name}"},
+		{content.RulePlaceholder, "fr", "Rendez-vous le [à compléter].", "[à compléter]"},
+		{content.RulePlaceholder, "fr", "Bonjour [Prénom], venez.", "[Prénom]"},
+		{content.RulePlaceholder, "fr", "Appelez le [numéro de téléphone].", "[numéro de téléphone]"},
+		{content.RulePlaceholder, "fr", "Le [date et heure] au [lieu].", "[date et heure]"},
+		{content.RulePlaceholder, "fr", "Une visite chez (nom de la clinique).", "(nom de la clinique)"},
+		{content.RulePlaceholder, "fr", "Une visite (à préciser).", "(à préciser)"},
+		{content.RulePlaceholder, "fr", "On se voit le ______ à midi.", "______"},
+		{content.RulePlaceholder, "en", "Come to [Clinic Name] today.", "[Clinic Name]"},
+		{content.RulePlaceholder, "en", "Come to (your company name) or (company name).", "(your company name)"},
+		{content.RulePlaceholder, "en", "Call us <insert link here>.", "<insert link here>"},
+		{content.RulePlaceholder, "fr", "[NOUVELLE DATE] Le marché (et son nom le dit) revient.\n______\nUn formulaire (à compléter en ligne) vous attend.", ""},
+		{content.RulePlaceholder, "en", "[UPDATE] A place (the name says it) to meet [and eat].", ""},
 
 		{content.RuleApology, "fr", "Je ne peux pas vivre sans fromage.", ""},
 		{content.RuleApology, "en", "I can't believe it has been a year. Here is the wine list.", ""},
@@ -183,7 +195,7 @@ func TestHashtags(t *testing.T) {
 
 func TestBannedWords(t *testing.T) {
 	t.Parallel()
-	brand := growth.Brand{Banned: []string{"garanti", "guérit le cancer", "guaranteed", "cures", "meilleur prix", "journal", "bar"}}
+	brand := growth.Brand{Banned: []string{"garanti", "guérit le cancer", "guaranteed", "cures", "meilleur prix", "journal", "bar", "soigner"}}
 	for body, found := range map[string]bool{
 		"Résultats garantis!":                   true,
 		"Une réussite GARANTIE.":                true,
@@ -194,6 +206,17 @@ func TestBannedWords(t *testing.T) {
 		"#GuaranteedResults":                    true,
 		"Les meilleurs prix en ville":           true,
 		"Nos journaux préférés":                 true,
+		"Notre équipe garantit le prix.":        true,
+		"Nous garantirons le prix.":             true,
+		"Il peut guérir le cancer.":             true,
+		"Nous guérissons le cancer.":            true,
+		"Résultat g a r a n t i.":               true,
+		"C'est g.a.r.a.n.t.i.e.s":               true,
+		"Résultat gаrаnti, et 𝗴𝗮𝗿𝗮𝗻𝘁𝗶":          true, // Cyrillic а
+		"Le vin soignera tout.":                 true,
+		"Nous soignons tout, soignez-vous.":     true,
+		"Un vin soigneux, Gare du Nord, un gar": false,
+		"L'a-t-on dit à G. A. Roy?":             false,
 		"Un gant de cuisine, une curiosité.":    false,
 		"Il guérit les rhumes, pas le cancer.":  false,
 		"Le prix du meilleur vin":               false,

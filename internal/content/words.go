@@ -1,6 +1,7 @@
 package content
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -95,7 +96,45 @@ func sameWord(a, b string) bool {
 	if utf8.RuneCountInString(a) <= minStem || utf8.RuneCountInString(b) <= minStem {
 		return false
 	}
-	return stem(a) == stem(b)
+	return stem(a) == stem(b) || conjugated(a, b)
+}
+
+// The forms of French verbs, folded: those in -ir are found by the i that all of them share, those in -er only where one
+// of the two is the infinitive, or the ending is no noun's.
+var (
+	verbIR      = regexp.MustCompile(`^(\pL{3,}?i)(?:r|t|s|e|es|mes|tes|ss(?:ons|ez|ent|e|es|ions|iez|ais|ait|aient|ants?|antes?|ements?)|r(?:a|ai|as|ons|ez|ont|ais|ait|ions|iez|aient|ent))?$`)
+	verbER      = regexp.MustCompile(`^(\pL{3,}?)(?:e|es|er|ee|ees|ons|ez|ent|a|ai|as|ais|ait|aient|ions|iez|ants?|antes?|er(?:a|ai|as|ons|ez|ont|ais|ait|ions|iez|aient|ent))$`)
+	verbERClear = regexp.MustCompile(`^(\pL{3,}?)(?:aient|er(?:ai|ons|ez|ont|ait|aient))$`)
+)
+
+// conjugated says whether two folded words of more than three letters are forms of one French verb. It stands beside stem, on which kept digests rest.
+func conjugated(a, b string) bool {
+	if a[:minStem] != b[:minStem] { // most words
+		return false
+	}
+	if root := base(verbIR, a); root != "" && root == base(verbIR, b) {
+		return true
+	}
+	if strings.HasSuffix(a, "er") {
+		a, b = b, a
+	}
+	if root, ok := strings.CutSuffix(b, "er"); ok && root == base(verbER, a) {
+		return true
+	}
+	return clearly(a, b) || clearly(b, a)
+}
+
+// clearly says whether form is one that only verbs have, of the verb that the other word looks like.
+func clearly(form, other string) bool {
+	root := base(verbERClear, form)
+	return root != "" && root == base(verbER, other)
+}
+
+func base(form *regexp.Regexp, w string) string {
+	if m := form.FindStringSubmatch(w); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // findPhrase says whether the words of phrase stand in text one after the other, in any inflection.
