@@ -58,7 +58,8 @@ func TestGoodPostsPassEveryRule(t *testing.T) {
 func TestRules(t *testing.T) {
 	t.Parallel()
 	brief := content.Brief{
-		Topic: "Soirée vins le 15 mars 2026", Brief: "Menu à 45 $, 20 places, rabais de 10 %, budget 8k CAD, 1 700 clients, ouvert de 18h30 à 22 h",
+		Topic: "Soirée vins le 15 mars 2026", Brief: "Menu à 45 $, 20 places, rabais de 10 %, budget 8k CAD, 1 700 clients, ouvert de 18h30 à 22 h, " +
+			"le dimanche de 9 à 17 h, depuis quinze ans, téléphone 514 555-0199",
 		Link: "https://bistro.example/menu", Business: map[string]string{"google_rating": "4.6", "website": "bistro.example"},
 	}
 	for _, tc := range []struct {
@@ -89,6 +90,27 @@ func TestRules(t *testing.T) {
 		{content.RuleNumbers, "en", "Only $20 a head.", "$20"},
 		{content.RuleNumbers, "fr", "Rendez-vous le 20 mars.", "20 mars"}, // both 20 and March are known, the day is not
 		{content.RuleNumbers, "en", "Since 1998 in the neighbourhood.", "1998"},
+		{content.RuleNumbers, "fr", "Deux parents sur trois nous choisissent.", "deux parents sur trois"},
+		{content.RuleNumbers, "en", "Nine out of ten parents agree, one in three twice.", "nine out of ten, one in three"},
+		{content.RuleNumbers, "fr", "Quatre-vingt-dix pour cent des clients reviennent.", "quatre vingt dix pour cent"},
+		{content.RuleNumbers, "fr", "Trois fois moins d'attente.", "trois fois moins"},
+		{content.RuleNumbers, "en", "Five times faster.", "five times faster"},
+		{content.RuleNumbers, "fr", "Depuis 20 ans dans le quartier.", "20"}, // 20 places are not 20 years
+		{content.RuleNumbers, "fr", "Déjà ９９ familles.", "99"},
+		{content.RuleNumbers, "fr", "Notre 40e anniversaire.", "40"},
+		{content.RuleNumbers, "fr", "Appelez le 438 555-7777.", "438"},
+		{content.RuleNumbers, "fr", "3 conseils pour la terrasse.", "3"},
+		{content.RuleNumbers, "fr", "3 fermes :\n- Une\n- Deux\n- Trois", "3"},
+		{content.RuleNumbers, "fr", "3 conseils :\n- Goûter\n- Sentir\n- Parler", ""},
+		{content.RuleNumbers, "en", "3 tips:\n1. Taste\n2. Smell\n3. Talk", ""},
+		{content.RuleNumbers, "fr", "La 1re visite, le 2e rendez-vous, la 3e fois.", ""},
+		{content.RuleNumbers, "fr", "Ouvert de 9\u00a0h\u00a000 à 22:00, fermé dès 22 h.", ""},
+		{content.RuleNumbers, "fr", "Venez à notre 5 à 7, on répond 24/7.", ""},
+		{content.RuleNumbers, "fr", "Les enfants de 5 à 7 ans.", "5"},
+		{content.RuleNumbers, "fr", "Appelez le 514-555-0199 ou (514) 555.0199.", ""},
+		{content.RuleNumbers, "fr", "Dix pour cent de rabais, depuis 15 ans.", ""},
+		{content.RuleNumbers, "fr", "Deux ateliers sur trois jours, six jours sur sept, une vue sur deux places.", ""},
+		{content.RuleNumbers, "en", "Rated number one in 2026, one of two in the city.", ""},
 
 		{content.RuleLinks, "fr", "Réservez sur https://www.bistro.example/menu.", ""},
 		{content.RuleLinks, "en", "Book at bistro.example today.", ""},

@@ -7,22 +7,43 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // numbers finds figures and dates that neither the brief nor the brand's claims state: a model likes to invent them.
 func numbers(p piece) string {
-	source := p.sources()
-	known := append(figures(source), figures(withoutListMarks(withoutLinks(source)))...)
+	source, draft := arabic(p.sources()), arabic(p.draft.Title+"\n"+p.text)
+	phones := phonesIn(source)
+	plainly := plainFigures(source, phones)
+	known := slices.Concat(figures(source), figures(plainly), spelledFigures(source))
 	var invented []string
-	for _, f := range figures(withoutListMarks(withoutLinks(p.draft.Title + "\n" + p.text))) {
-		if !f.in(known) && !slices.Contains(invented, f.written) {
-			invented = append(invented, f.written)
+	say := func(written string) {
+		if !slices.Contains(invented, written) {
+			invented = append(invented, written)
+		}
+	}
+	own := plainFigures(draft, phones)
+	for _, f := range figures(own) {
+		if !f.in(known) && !f.counts(draft) {
+			say(f.written)
+		}
+	}
+	for _, f := range spelledFigures(own) {
+		if f.unit == percent && !f.in(known) { // other numbers in words are too often none: "one of us", "for two"
+			say(f.written)
+		}
+	}
+	measured := measures(source + "\n" + plainly)
+	for _, m := range measures(own) {
+		if !m.in(measured) {
+			say(m.written)
 		}
 	}
 	dates := datesIn(source)
-	for _, d := range datesIn(p.draft.Title + "\n" + p.text) {
-		if !d.in(dates) && !slices.Contains(invented, d.written) {
-			invented = append(invented, d.written)
+	for _, d := range datesIn(draft) {
+		if !d.in(dates) {
+			say(d.written)
 		}
 	}
 	if len(invented) > 0 {
@@ -51,6 +72,13 @@ const (
 	bare unit = iota
 	percent
 	money
+	inYears
+	inMonths
+	inWeeks
+	inDays
+	inHours
+	inMinutes
+	inSeconds
 )
 
 // figure is one number as it is written, with every value that the writing can stand for.
@@ -58,6 +86,7 @@ type figure struct {
 	written string
 	values  []float64
 	unit    unit
+	of      string // the folded word behind a bare number: what it counts
 }
 
 var figureForm = regexp.MustCompile(`(?i)([$€£]\s?)?(\d{1,3}(?:[ \x{a0}\x{202f}]\d{3})+\b(?:[.,]\d+)?|\d+(?:[.,']\d+)*)` +
@@ -86,9 +115,40 @@ func figures(s string) []figure {
 		case "m":
 			f.values = times(f.values, 1e6)
 		}
+		if f.unit == bare {
+			f.unit, f.of = counted(s[m[5]:])
+		}
 		out = append(out, f)
 	}
 	return out
+}
+
+var (
+	spansOfTime = map[string]unit{
+		"an": inYears, "annee": inYears, "year": inYears, "yr": inYears, "mois": inMonths, "month": inMonths, "semaine": inWeeks, "week": inWeeks,
+		"jour": inDays, "day": inDays, "heure": inHours, "h": inHours, "hour": inHours, "hr": inHours, "minute": inMinutes, "min": inMinutes, "seconde": inSeconds, "second": inSeconds,
+	}
+	wordBehind = regexp.MustCompile(`^[ \x{a0}\x{202f}-]?(\pL+)`)
+)
+
+// counted gives what stands behind a number: a span of time, or the word for anything else.
+func counted(behind string) (unit, string) {
+	m := wordBehind.FindStringSubmatch(behind)
+	if m == nil {
+		return bare, ""
+	}
+	w := fold(m[1])
+	if u, ok := spansOfTime[w]; ok {
+		return u, ""
+	}
+	if u, ok := spansOfTime[strings.TrimSuffix(w, "s")]; ok {
+		return u, ""
+	}
+	const shortest = 3 // "à", "et", "to" stand between two numbers
+	if stopWords["fr"][w] || stopWords["en"][w] || utf8.RuneCountInString(w) < shortest {
+		return bare, ""
+	}
+	return bare, w
 }
 
 func unitOf(before, mark string) unit {
@@ -147,17 +207,86 @@ var groupedForm = regexp.MustCompile(`^\d{1,3}([.,]\d{3})+$`)
 
 func grouped(s string) bool { return groupedForm.MatchString(s) || !strings.ContainsAny(s, ".,") }
 
-// in says whether the source states the figure: the same value, and where the draft says percent or money, as such.
+// in says whether the source states the figure: the same value, and where the draft says percent, money or a span of
+// time, as such. A span of time may rest on a number that counts nothing else: "20" in a field, the 9 of "9 to 17 h".
 func (f figure) in(known []figure) bool {
 	return slices.ContainsFunc(known, func(k figure) bool {
+		switch {
+		case f.unit == k.unit, f.unit == bare:
+		case f.unit < inYears, k.unit != bare, k.of != "":
+			return false
+		}
 		if k.written == f.written {
 			return true // "12.5.3" has no value
 		}
-		if f.unit != bare && f.unit != k.unit {
-			return false
-		}
 		return slices.ContainsFunc(f.values, func(v float64) bool { return slices.Contains(k.values, v) })
 	})
+}
+
+var pointsNamed = wordSet(`conseils astuces etapes gestes raisons facons questions erreurs idees points trucs choses signes cles regles lecons habitudes moyens pistes
+	tips steps ways reasons mistakes ideas things signs keys rules lessons habits points tricks`)
+
+var listLine = regexp.MustCompile(`(?m)^[ \t]*(?:\d{1,2}[.)]|\d{1,2}\x{fe0f}?\x{20e3}|[-–—•·*→►▪✓✔✅☑👉➡‣◦])`)
+
+// counts says whether the figure only counts the points of the text's own list, as in "3 tips" over three lines.
+func (f figure) counts(draft string) bool {
+	return pointsNamed[f.of] && slices.Contains(f.values, float64(len(listLine.FindAllString(draft, -1))))
+}
+
+var (
+	// fullHour is a time with no minutes: "9 h 00" and "9:00" are the brief's "9 h".
+	fullHour = regexp.MustCompile(`(?i)\b([01]?\d|2[0-4])[ \x{a0}\x{202f}]?(?:h[ \x{a0}\x{202f}]?|:)00\b`)
+	// firstOnes are the ordinals that tell of an order and of no quantity: "2e rendez-vous". A 40th anniversary is a fact.
+	firstOnes = regexp.MustCompile(`(?i)\b(?:1(?:ers?|[èe]?res?|st)|2(?:e|es|[èe]mes?|nde?s?)|3(?:e|es|[èe]mes?|rd))(\P{L}|$)`)
+	// setPhrases are figures that everybody says and nobody counts.
+	setPhrases = regexp.MustCompile(`(?i)\b24[ \x{a0}\x{202f}]?/[ \x{a0}\x{202f}]?7\b|\b((?:le|un|du|au|ce|notre|votre|nos|vos|des|les)[ \x{a0}\x{202f}])5[ \x{a0}\x{202f}]à[ \x{a0}\x{202f}]7\b([^\pL\d%$€]{2}|[.,;:!?»)\n]|[ \x{a0}](?:et|pour|où|de|du|avec|chez|au|à|qui|dans|en|sur|vous|nous)\b|$)`)
+)
+
+// plainFigures leaves out of a text the digits that state nothing, and the telephone numbers that are known.
+func plainFigures(s string, phones []string) string {
+	s = withoutListMarks(withoutLinks(s))
+	s = phoneForm.ReplaceAllStringFunc(s, func(p string) string {
+		if slices.Contains(phones, phone(p)) {
+			return " "
+		}
+		return p
+	})
+	return setPhrases.ReplaceAllString(firstOnes.ReplaceAllString(fullHour.ReplaceAllString(s, "$1 h"), " $1"), "$1 $2")
+}
+
+var phoneForm = regexp.MustCompile(`(?:\+?1[ \x{a0}.-]?)?\(?\b\d{3}\)?[ \x{a0}\x{202f}.-]?\d{3}[ \x{a0}\x{202f}.-]?\d{4}\b`)
+
+// phone is a North American number in the one form in which it is compared.
+func phone(s string) string {
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+	const national = 10
+	return digits[max(0, len(digits)-national):]
+}
+
+func phonesIn(s string) []string {
+	var out []string
+	for _, p := range phoneForm.FindAllString(s, -1) {
+		out = append(out, phone(p))
+	}
+	return out
+}
+
+// arabic writes the digits of other scripts and widths, as "９９", the way that figures are read.
+func arabic(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= unicode.MaxASCII || !unicode.IsDigit(r) {
+			return r
+		}
+		if d := norm.NFKD.String(string(r)); len(d) == 1 {
+			return rune(d[0])
+		}
+		return r
+	}, s)
 }
 
 var listMark = regexp.MustCompile(`(?m)^[ \t]*(?:\d{1,2}[.)][ \t]+|\d{1,2}\x{fe0f}?\x{20e3}[ \t]*)`)
