@@ -169,6 +169,23 @@ func TestRules(t *testing.T) {
 		{content.RuleApology, "en", "Sure! Here's your post:", "sure here"},
 		{content.RuleApology, "en", "Here is a LinkedIn post about wine.", "here is a linkedin post"},
 		{content.RuleApology, "en", "I'm sorry, but no.", "i m sorry"},
+		{content.RuleApology, "en", "Absolutely! Here is a warm LinkedIn post you can use:\n\nTaste it.", "absolutely here is a warm linkedin post"},
+		{content.RuleApology, "fr", "Avec plaisir! Voici une proposition de publication :\n\nGoûtez.", "avec plaisir voici"},
+		{content.RuleApology, "fr", "Voici le texte demandé :\n\nGoûtez.", "voici le texte demande"},
+		{content.RuleApology, "fr", "Sorry, but I cannot taste.", "sorry but i can"},
+		{content.RuleApology, "fr", "Malheureusement, je ne peux pas goûter.", "malheureusement je ne peux pas"},
+		{content.RuleApology, "en", "Taste it.\n\nLet me know if you'd like me to adjust the tone or make it shorter!\n\n#Wine", "let me know if you d like"},
+		{content.RuleApology, "en", "Taste it.\n\nFeel free to edit this post.", "feel free to edit"},
+		{content.RuleApology, "en", "Taste it.\n\nNote: this post uses the brand voice.", "note this post"},
+		{content.RuleApology, "fr", "Goûtez.\n\nN'hésitez pas à me dire si vous souhaitez que je modifie ce texte.", "n hesitez pas a me dire"},
+		{content.RuleApology, "fr", "Goûtez.\n\nDites-moi si vous voulez que j'ajuste le ton.", "dites moi si"},
+		{content.RuleApology, "fr", "Malheureusement, je ne compte plus les enfants qui arrivent inquiets.", ""},
+		{content.RuleApology, "fr", "Voici le texte que nous lisons à chaque enfant avant sa première visite.", ""},
+		{content.RuleApology, "fr", "« Je ne peux pas créer de liens avec mon dentiste », disait un patient.", ""},
+		{content.RuleApology, "fr", "Parfait pour l'été. Voici notre carte.\n\nN'hésitez pas à me dire si ce texte vous parle, ou à adapter la recette.", ""},
+		{content.RuleApology, "en", "Sorry, but nobody likes the sound of the drill.", ""},
+		{content.RuleApology, "en", "Unfortunately, I see many children who are afraid.\n\nLet me know if you'd like a table, and feel free to change your mind.", ""},
+		{content.RuleApology, "en", "Of course we are open. Here is a story about wine.\n\nLet me know if you'd like me to send you the list.", ""},
 	} {
 		t.Run(tc.rule+" "+tc.language, func(t *testing.T) {
 			t.Parallel()
