@@ -23,6 +23,16 @@ const goodEN = "Your patio is ready, but do your customers know?\n\n" +
 	"One photo and two lines about your hours often make the difference.\n\n" +
 	"Write to us and we will talk it through with you."
 
+const longerFR = "Notre équipe passe aussi chez vous pour prendre les photos, choisir les mots et préparer le calendrier de la saison avec votre chef. " +
+	"Nous regardons ensemble ce que vos voisins affichent, ce que vos clients demandent au téléphone et ce qui manque sur votre page. " +
+	"Ensuite, nous écrivons trois publications simples que vous approuvez depuis votre cuisine, entre deux services, sans ouvrir un seul tableau."
+
+// changedFR is goodFR with a word in six changed.
+const changedFR = "Votre terrasse est prête, mais tes clients le savent-ils?\n\n" +
+	"Chaque été, les restaurants du coin rouvrent leurs terrasses sans l'annoncer à personne. " +
+	"Une image, deux phrases et les heures d'ouverture font parfois la différence.\n\n" +
+	"Appelez-nous pour en parler, nous connaissons très bien le quartier."
+
 func goodDraft(body string) content.Draft {
 	return content.Draft{Title: "Terrasse", Body: body, Hashtags: []string{"#Restaurants", "#Montréal", "#Terrasse"}}
 }
@@ -288,15 +298,19 @@ func TestCloseness(t *testing.T) {
 		body, earlier string
 		close         bool
 	}{
-		"the same":                 {goodFR, goodFR, true},
-		"other case and accents":   {goodFR, strings.ToUpper(goodFR), true},
-		"other hashtags":           {goodFR, goodFR + "\n\n#Autre #Chose", true},
-		"the earlier one and more": {goodEN + "\n\nAnd bring a friend.", goodEN, true},
-		"a part of it":             {strings.SplitN(goodEN, "\n\n", 2)[0], goodEN, true},
-		"another post":             {goodFR, "Nos dentistes répondent à vos questions sur les soins des enfants.", false},
-		"another language":         {goodFR, goodEN, false},
-		"a common opening":         {"Chaque printemps, les restaurants du quartier attendent le soleil, et cette année la pluie s'invite aussi sur les tables.", goodFR, false},
-		"an empty one":             {goodFR, "", false},
+		"the same":                    {goodFR, goodFR, true},
+		"other case and accents":      {goodFR, strings.ToUpper(goodFR), true},
+		"other hashtags":              {goodFR, goodFR + "\n\n#Autre #Chose", true},
+		"the earlier one and more":    {goodEN + "\n\nAnd bring a friend.", goodEN, true},
+		"an earlier one in a longer":  {goodFR + "\n\n" + longerFR, goodFR, true},
+		"its closing line in another": {longerFR + "\n\nÉcrivez-nous pour en parler, nous connaissons bien le quartier.", "Écrivez-nous pour en parler, nous connaissons bien le quartier.", false},
+		"a word in six changed":       {changedFR, goodFR, true},
+		"half of it":                  {strings.SplitN(changedFR, "\n\n", 2)[0] + "\n\n" + longerFR, goodFR, false},
+		"a part of it":                {strings.SplitN(goodEN, "\n\n", 2)[0], goodEN, true},
+		"another post":                {goodFR, "Nos dentistes répondent à vos questions sur les soins des enfants.", false},
+		"another language":            {goodFR, goodEN, false},
+		"a common opening":            {"Chaque printemps, les restaurants du quartier attendent le soleil, et cette année la pluie s'invite aussi sur les tables.", goodFR, false},
+		"an empty one":                {goodFR, "", false},
 	} {
 		got := check(t, content.RuleCloseness, goodDraft(tc.body), content.Brief{}, growth.Brand{}, "Tout autre chose.", tc.earlier)
 		if got.OK == tc.close {

@@ -18,7 +18,7 @@ const digestBytes = 4
 // SketchOf digests a text. The digest is the same in every process and version: sketches are kept.
 func SketchOf(body string) Sketch {
 	var all []uint32
-	for run := range runs(body) {
+	for run := range runs(stems(body)) {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(run)) // never fails, by its documentation
 		all = append(all, h.Sum32())
