@@ -126,6 +126,9 @@ func TestRules(t *testing.T) {
 		{content.RuleLinks, "en", "Book at bistro.example today.", ""},
 		{content.RuleLinks, "fr", "Réservez sur https://evil.example/menu.", "evil.example/menu"},
 		{content.RuleLinks, "en", "Book at cheap-wine.com today.", "cheap-wine.com"},
+		{content.RuleLinks, "fr", "Réservez : bit.ly/menu-vin.", "bit.ly/menu-vin"},
+		{content.RuleLinks, "en", "Book at lnkd.in/abc or forms.gle/xyz.", "lnkd.in/abc, forms.gle/xyz"},
+		{content.RuleLinks, "en", "Made with Next.js/React and Node.js, for B.A./M.A. and/or others.", ""},
 
 		{content.RuleLanguage, "fr-CA", goodFR, ""},
 		{content.RuleLanguage, "en-CA", goodEN, ""},

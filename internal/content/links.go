@@ -6,7 +6,11 @@ import (
 	"strings"
 )
 
-var linkForm = regexp.MustCompile(`(?i)\b(?:https?://|www\.)[^\s<>"«»]+|\b[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.(?:com|ca|org|net|io|fr|quebec|co|app|dev|biz|info)(?:/[^\s<>"«»]*)?\b`)
+var linkForm = regexp.MustCompile(`(?i)\b(?:https?://|www\.)[^\s<>"«»]+|\b[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.(?:com|ca|org|net|io|fr|quebec|co|app|dev|biz|info|ly|link|gle|page|shop|store|online|site)(?:/[^\s<>"«»]*)?\b` +
+	`|\b[a-z0-9][a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,24}/[^\s<>"«»]*[^\s<>"«».,;:!?)]`) // with a path, any ending is an address
+
+// notLinks are names of software, which end like an address, as in "Next.js/React".
+var notLinks = regexp.MustCompile(`^[a-z0-9-]+\.(?:js|ts|py|rb|php|html?|css|md|pdf|docx?|xlsx?)/`)
 
 // links finds addresses that the brief does not hold: a model invents those too, or takes them from a lead's own words.
 func links(p piece) string {
@@ -32,7 +36,9 @@ func linksIn(s string) []string {
 	for _, l := range linkForm.FindAllString(s, -1) {
 		l = strings.TrimRight(l, ".,;:!?)/'’")
 		l = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(l), "https://"), "http://"), "www.")
-		out = append(out, l)
+		if !notLinks.MatchString(l) {
+			out = append(out, l)
+		}
 	}
 	return out
 }
