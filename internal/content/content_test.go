@@ -33,6 +33,9 @@ const changedFR = "Votre terrasse est prête, mais tes clients le savent-ils?\n\
 	"Une image, deux phrases et les heures d'ouverture font parfois la différence.\n\n" +
 	"Appelez-nous pour en parler, nous connaissons très bien le quartier."
 
+const spanish = "Su hijo viene por primera vez a nuestra clínica?\n\n" +
+	"Cuéntele una historia sencilla y traiga su juguete preferido para la visita con el dentista."
+
 func goodDraft(body string) content.Draft {
 	return content.Draft{Title: "Terrasse", Body: body, Hashtags: []string{"#Restaurants", "#Montréal", "#Terrasse"}}
 }
@@ -136,6 +139,11 @@ func TestRules(t *testing.T) {
 		{content.RuleLanguage, "en-CA", goodFR, "in French, asked for is English"},
 		{content.RuleLanguage, "fr-CA", goodFR + "\n\nCome and see us on the patio this week, we will be there for you.", "a part is in English"},
 		{content.RuleLanguage, "fr-CA", "Happy Hour chez nous", ""},
+		{content.RuleLanguage, "fr-CA", spanish, "in Spanish, asked for is French"},
+		{content.RuleLanguage, "en-CA", spanish, "in Spanish, asked for is English"},
+		{content.RuleLanguage, "fr-CA", "Zażółć gęślą jaźń " + strings.Repeat("kolejny dzień pracy ", 7), "in another language"},
+		{content.RuleLanguage, "fr-CA", "Smile bright kids love visiting our clinic. Happy families share great stories here.\n\n" + goodFR, "a part is in English"},
+		{content.RuleLanguage, "fr-CA", "Au menu : huîtres, homard, crevettes, pétoncles, turbot, flétan, truite.\n\nVenez chez nous goûter homard, bavette, frites et gâteau, avec un verre.", ""},
 		{content.RuleLanguage, "de-DE", goodEN, ""},
 
 		{content.RuleTypography, "fr-CA", "Bonjour! Voici\u00a0: une «\u00a0belle\u00a0» soirée à 45\u00a0$; venez.", ""},
