@@ -68,7 +68,7 @@ func TestRotatedKeyWorksUntilItsGraceIsOver(t *testing.T) {
 		return k
 	}
 	old := add("old", nil)
-	fresh, err := b.sc.RotateKey(b.ctx, old.ID, time.Hour, "ag_live_new", []byte("new"))
+	fresh, err := b.sc.RotateKey(b.ctx, store.ReachWorkspace, old.ID, time.Hour, "ag_live_new", []byte("new"))
 	b.must(err)
 	if fresh.Name != "old" || len(fresh.Scopes) != 2 || fresh.ExpiresAt != nil || fresh.Replaces == nil || *fresh.Replaces != old.ID {
 		t.Errorf("new key = %+v", fresh)
@@ -80,16 +80,55 @@ func TestRotatedKeyWorksUntilItsGraceIsOver(t *testing.T) {
 	}
 	soon := time.Now().Add(time.Minute)
 	dying := add("dying", &soon)
-	_, err = b.sc.RotateKey(b.ctx, dying.ID, time.Hour, "ag_", []byte("newer"))
+	_, err = b.sc.RotateKey(b.ctx, store.ReachWorkspace, dying.ID, time.Hour, "ag_", []byte("newer"))
 	b.must(err)
 	if k, err := b.s.KeyByHash(b.ctx, []byte("dying")); err != nil || k.ExpiresAt.Sub(soon).Abs() > time.Millisecond {
 		t.Errorf("grace lengthened a key's life: %+v, %v", k.ExpiresAt, err)
 	}
-	_, err = b.sc.RotateKey(b.ctx, fresh.ID, 0, "ag_", []byte("newest"))
+	_, err = b.sc.RotateKey(b.ctx, store.ReachWorkspace, fresh.ID, 0, "ag_", []byte("newest"))
 	b.must(err)
 	_, err = b.s.KeyByHash(b.ctx, []byte("new"))
 	wantCode(t, err, growth.Unauthorized)
-	b.must(b.sc.RevokeKey(b.ctx, old.ID))
-	_, err = b.sc.RotateKey(b.ctx, old.ID, 0, "ag_", []byte("another"))
+	b.must(b.sc.RevokeKey(b.ctx, store.ReachWorkspace, old.ID))
+	_, err = b.sc.RotateKey(b.ctx, store.ReachWorkspace, old.ID, 0, "ag_", []byte("another"))
 	wantCode(t, err, growth.NotFound)
+}
+
+// Whoever had the key of the configuration before another was set there is out.
+func TestConfiguredKeyEndsWhenAnotherIsSet(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	set := func(key string) (int64, bool) {
+		ended, ok, err := b.s.SetAdminKey(b.ctx, store.Key{Prefix: key, Scopes: []string{"admin"}}, []byte(key))
+		b.must(err)
+		return ended, ok
+	}
+	works := func(key string) bool {
+		_, err := b.s.KeyByHash(b.ctx, []byte(key))
+		return err == nil
+	}
+	set("one")
+	if ended, ok := set("one"); ended != 0 || !ok || !works("one") {
+		t.Errorf("the same key again: %d ended, %v", ended, ok)
+	}
+	if ended, ok := set("two"); ended != 1 || !ok || works("one") || !works("two") {
+		t.Errorf("another key: %d ended, %v, old works: %v, new works: %v", ended, ok, works("one"), works("two"))
+	}
+	if _, ok := set("one"); !ok || !works("one") || works("two") {
+		t.Error("a key that is set again does not begin again")
+	}
+	keys, err := b.sc.Keys(b.ctx, store.ReachAgency, store.Page{})
+	b.must(err)
+	if len(keys) != 2 || !keys[0].Agency || keys[0].ExpiresAt == nil || keys[1].ExpiresAt != nil {
+		t.Fatalf("keys = %+v", keys)
+	}
+	_, err = b.sc.RotateKey(b.ctx, store.ReachAgency, keys[1].ID, time.Hour, "ag_", []byte("three"))
+	wantCode(t, err, growth.Conflict)
+	if k, err := b.s.KeyByHash(b.ctx, []byte("one")); err != nil || k.ExpiresAt != nil {
+		t.Errorf("a refused rotation leaves %+v, %v", k, err)
+	}
+	b.must(b.sc.RevokeKey(b.ctx, store.ReachAgency, keys[1].ID))
+	if _, ok := set("one"); ok || works("one") {
+		t.Error("a key that a person revoked works again")
+	}
 }

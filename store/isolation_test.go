@@ -210,18 +210,22 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		_, _, ok, err := sc.NewestQualification(o.ctx, o.lead.Lead.ID)
 		return err, err == nil && !ok
 	},
-	"CountLeads":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountLeads(o.ctx)) },
-	"TallyCalls":   func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TallyCalls(o.ctx, time.Time{})) },
-	"Latencies":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Latencies(o.ctx, time.Time{})) },
-	"Attention":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Attention(o.ctx)) },
-	"Keys":         func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Keys(o.ctx, store.Page{})) },
+	"CountLeads": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.CountLeads(o.ctx)) },
+	"TallyCalls": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.TallyCalls(o.ctx, time.Time{})) },
+	"Latencies":  func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Latencies(o.ctx, time.Time{})) },
+	"Attention":  func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Attention(o.ctx)) },
+	"Keys": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Keys(o.ctx, store.ReachAgency, store.Page{}))
+	},
 	"Accounts":     func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Accounts(o.ctx)) },
 	"Campaigns":    func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Campaigns(o.ctx, store.Page{})) },
 	"RankedLeads":  func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.RankedLeads(o.ctx, store.Ranked{})) },
 	"RecentBodies": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.RecentBodies(o.ctx, 10)) },
-	"RevokeKey":    func(sc store.Scoped, o owned) (any, bool) { return absent(sc.RevokeKey(o.ctx, o.key.ID)) },
+	"RevokeKey": func(sc store.Scoped, o owned) (any, bool) {
+		return absent(sc.RevokeKey(o.ctx, store.ReachAgency, o.key.ID))
+	},
 	"RotateKey": func(sc store.Scoped, o owned) (any, bool) {
-		return absent(second(sc.RotateKey(o.ctx, o.key.ID, 0, "ag_", []byte("their hash"))))
+		return absent(second(sc.RotateKey(o.ctx, store.ReachAgency, o.key.ID, 0, "ag_", []byte("their hash"))))
 	},
 	"BeginAudit": func(sc store.Scoped, o owned) (any, bool) {
 		id, err := sc.BeginAudit(o.ctx, store.AuditEntry{Operation: "theirs"})
@@ -815,7 +819,7 @@ func TestKeysLiveUntilTheyExpireOrAreRevoked(t *testing.T) {
 	past := time.Now().Add(-time.Second)
 	add("expired", &past)
 	revoked, live := add("revoked", nil), add("live", nil)
-	b.must(b.sc.RevokeKey(b.ctx, revoked.ID))
+	b.must(b.sc.RevokeKey(b.ctx, store.ReachWorkspace, revoked.ID))
 	for _, name := range []string{"expired", "revoked", "never"} {
 		_, err := b.s.KeyByHash(b.ctx, []byte(name))
 		wantCode(t, err, growth.Unauthorized)

@@ -11,10 +11,26 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 )
 
+// AdminKeyName is the name of the key that stands in the configuration of the installation, and of no other.
+const AdminKeyName = "ADMIN_API_KEY"
+
+// Reach says whose keys are meant.
+type Reach string
+
+// What a caller may reach: a key of one workspace never reaches the agency's.
+const (
+	ReachWorkspace Reach = "workspace" // the keys of the workspace alone
+	ReachAgency    Reach = "agency"    // those of the agency too, which work in every workspace
+)
+
+// reachable limits a statement to the keys that are meant; its arguments $1 and $2 are the workspace and the reach.
+const reachable = `(workspace_id = $1 OR workspace_id IS NULL AND $2 = 'agency')`
+
 // Key is an API key as the store knows it: its hash, never the key itself.
 type Key struct {
 	ID        string             `db:"id" json:"id"`
 	Workspace growth.WorkspaceID `db:"workspace_id" json:"-"` // empty: an agency key
+	Agency    bool               `json:"agency,omitempty" doc:"Works in every workspace"`
 	Name      string             `db:"name" json:"name"`
 	Prefix    string             `db:"prefix" json:"prefix"`
 	Scopes    []string           `json:"scopes"`
@@ -40,7 +56,7 @@ const keyColumns = `id, workspace_id, name, prefix, scopes, expires_at, last_use
 
 func (r keyRow) key() Key {
 	return Key{
-		ID: r.ID, Workspace: growth.WorkspaceID(r.Workspace.String), Name: r.Name, Prefix: r.Prefix, Scopes: r.Scopes,
+		ID: r.ID, Workspace: growth.WorkspaceID(r.Workspace.String), Agency: !r.Workspace.Valid, Name: r.Name, Prefix: r.Prefix, Scopes: r.Scopes,
 		ExpiresAt: inUTC(r.ExpiresAt), LastUsed: inUTC(r.LastUsed), CreatedAt: r.CreatedAt.UTC(), Replaces: r.Replaces,
 	}
 }
@@ -54,6 +70,58 @@ func (s *Store) AddKey(ctx context.Context, k Key, hash []byte) (Key, error) {
 		ON CONFLICT (hash) DO UPDATE SET name = excluded.name
 		RETURNING `+keyColumns, growth.NewID(), string(k.Workspace), k.Name, k.Prefix, hash, pq.Array(k.Scopes), k.ExpiresAt)
 	return r.key(), wrap("add key", err)
+}
+
+// SetAdminKey makes the key of the configuration the only one of its name: one that was configured before ends now. A key
+// that ended so begins again when it is configured again; one that a person revoked stays revoked, which ok says.
+func (s *Store) SetAdminKey(ctx context.Context, k Key, hash []byte) (ended int64, ok bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.tx.GetContext(ctx, &ok, `
+			INSERT INTO api_keys (id, name, prefix, hash, scopes) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (hash) DO UPDATE SET name = excluded.name, expires_at = NULL
+			RETURNING revoked_at IS NULL`, growth.NewID(), AdminKeyName, k.Prefix, hash, pq.Array(k.Scopes)); err != nil {
+			return err
+		}
+		res, err := tx.tx.ExecContext(ctx, `
+			UPDATE api_keys SET expires_at = now()
+			WHERE workspace_id IS NULL AND name = $1 AND hash <> $2 AND (expires_at IS NULL OR expires_at > now())`, AdminKeyName, hash)
+		if err != nil {
+			return err
+		}
+		ended, err = res.RowsAffected()
+		return err
+	})
+	return ended, ok, wrap("admin key", err)
+}
+
+// someKey is whether a caller could have a key that works.
+const someKey = `EXISTS (SELECT FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))`
+
+// AnyKey says whether there is a key that works, of whomever.
+func (s *Store) AnyKey(ctx context.Context) (bool, error) {
+	var some bool
+	err := s.db.GetContext(ctx, &some, `SELECT `+someKey)
+	return some, wrap("any key", err)
+}
+
+// AddFirstKey stores a key of the agency where no key works, and says whether it did: of processes that start together,
+// one makes the first key.
+func (s *Store) AddFirstKey(ctx context.Context, k Key, hash []byte) (made bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.tx.ExecContext(ctx, `LOCK TABLE api_keys IN SHARE ROW EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		res, err := tx.tx.ExecContext(ctx, `
+			INSERT INTO api_keys (id, name, prefix, hash, scopes) SELECT $1, $2, $3, $4, $5 WHERE NOT `+someKey,
+			growth.NewID(), k.Name, k.Prefix, hash, pq.Array(k.Scopes))
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		made = n == 1
+		return err
+	})
+	return made, wrap("first key", err)
 }
 
 // KeyByHash returns the live key with this hash and notes that it was used (at most once a minute).
@@ -76,13 +144,12 @@ func (s *Store) KeyByHash(ctx context.Context, hash []byte) (Key, error) {
 	return r.key(), nil
 }
 
-// Keys lists the keys of the workspace that are not revoked, newest first. An expired one is among them: it can be
-// rotated.
-func (sc Scoped) Keys(ctx context.Context, p Page) ([]Key, error) {
+// Keys lists the keys within reach that are not revoked, newest first. An expired one is among them: it can be rotated.
+func (sc Scoped) Keys(ctx context.Context, reach Reach, p Page) ([]Key, error) {
 	var rows []keyRow
 	if err := sc.s.db.SelectContext(ctx, &rows, `
 		SELECT `+keyColumns+` FROM api_keys
-		WHERE workspace_id = $1 AND revoked_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3`, sc.ws, p.before(), p.limit()); err != nil {
+		WHERE `+reachable+` AND revoked_at IS NULL AND id < $3 ORDER BY id DESC LIMIT $4`, sc.ws, reach, p.before(), p.limit()); err != nil {
 		return nil, wrap("keys", err)
 	}
 	out := make([]Key, 0, len(rows))
@@ -93,32 +160,36 @@ func (sc Scoped) Keys(ctx context.Context, p Page) ([]Key, error) {
 }
 
 // RotateKey makes a key that may do what another may, and lets the other end after grace, if it would not end before.
-// The new one has no end of its own.
-func (sc Scoped) RotateKey(ctx context.Context, id string, grace time.Duration, prefix string, hash []byte) (Key, error) {
+// The new one has no end of its own. The key of the configuration is exchanged there.
+func (sc Scoped) RotateKey(ctx context.Context, reach Reach, id string, grace time.Duration, prefix string, hash []byte) (Key, error) {
+	const op = "store.RotateKey"
 	var r keyRow
 	err := sc.s.InTx(ctx, func(tx *Tx) error {
 		var old keyRow
 		err := tx.tx.GetContext(ctx, &old, `
-			UPDATE api_keys SET expires_at = least(expires_at, now() + $3 * interval '1 millisecond')
-			WHERE id = $1 AND workspace_id = $2 AND revoked_at IS NULL RETURNING `+keyColumns, id, sc.ws, grace.Milliseconds())
+			UPDATE api_keys SET expires_at = least(expires_at, now() + $4 * interval '1 millisecond')
+			WHERE `+reachable+` AND id = $3 AND revoked_at IS NULL RETURNING `+keyColumns, sc.ws, reach, id, grace.Milliseconds())
 		if errors.Is(err, sql.ErrNoRows) {
-			return growth.Errorf(growth.NotFound, "store.RotateKey", "there is no such key in this workspace")
+			return growth.Errorf(growth.NotFound, op, "there is no such key in this workspace")
 		}
 		if err != nil {
 			return wrap("rotate key", err)
 		}
+		if !old.Workspace.Valid && old.Name == AdminKeyName {
+			return growth.Errorf(growth.Conflict, op, "this key is that of the setting ADMIN_API_KEY: set another there and start the enqueuer again, which ends this one")
+		}
 		return tx.tx.GetContext(ctx, &r, `
 			INSERT INTO api_keys (id, workspace_id, name, prefix, hash, scopes, rotated_from)
 			VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING `+keyColumns,
-			growth.NewID(), sc.ws, old.Name, prefix, hash, old.Scopes, old.ID)
+			growth.NewID(), old.Workspace, old.Name, prefix, hash, old.Scopes, old.ID)
 	})
 	return r.key(), wrap("rotate key", err)
 }
 
-// RevokeKey ends a key of the workspace.
-func (sc Scoped) RevokeKey(ctx context.Context, id string) error {
+// RevokeKey ends a key within reach.
+func (sc Scoped) RevokeKey(ctx context.Context, reach Reach, id string) error {
 	res, err := sc.s.db.ExecContext(ctx, `
-		UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND workspace_id = $2 AND revoked_at IS NULL`, id, sc.ws)
+		UPDATE api_keys SET revoked_at = now() WHERE `+reachable+` AND id = $3 AND revoked_at IS NULL`, sc.ws, reach, id)
 	if err != nil {
 		return wrap("revoke key", err)
 	}

@@ -12,12 +12,10 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/api"
-	"github.com/zakibelm/astrogrowth/internal/auth"
 	"github.com/zakibelm/astrogrowth/internal/daemon"
 	"github.com/zakibelm/astrogrowth/internal/events"
 	"github.com/zakibelm/astrogrowth/internal/limit"
 	"github.com/zakibelm/astrogrowth/internal/wiring"
-	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
 )
 
@@ -97,11 +95,8 @@ func prepare(ctx context.Context, b *wiring.Base) error {
 	if err := b.SaveRate(ctx); err != nil {
 		return err
 	}
-	if key := b.Config.AdminAPIKey.Reveal(); key != "" {
-		k := store.Key{Name: "ADMIN_API_KEY", Prefix: auth.Prefix(key), Scopes: []string{string(auth.ScopeAdmin)}}
-		if _, err := b.Store.AddKey(ctx, k, auth.Hash(key)); err != nil {
-			return err
-		}
+	if err := firstKey(ctx, b.Store, b.Log, b.Config.AdminAPIKey.Reveal(), b.Config.KeysRequired(), terminal()); err != nil {
+		return err
 	}
 	if !b.Config.SimulatorWanted() {
 		return nil

@@ -232,3 +232,45 @@ func TestKeyIsRotated(t *testing.T) {
 		}
 	}
 }
+
+func TestAgencyLooksAfterItsKeysAndWorkspacesCannot(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, func(c *api.Config) { c.RequireKeys = true })
+	agency, workspace := f.key("", "admin"), f.key(f.ws.ID, "admin")
+	works := func(key any) bool {
+		s, _ := key.(string)
+		return f.call("GET", "/v1/me", "", "X-API-Key", s).status == 200
+	}
+	const body = `{"name":"of the partner","scopes":["read"],"agency":true}`
+	if a := f.call("POST", "/v1/keys", body, "X-API-Key", workspace); a.status != 403 {
+		t.Errorf("a workspace makes a key of the agency: %d %s", a.status, a.body)
+	}
+	if a := f.call("POST", "/v1/keys", `{"name":"ADMIN_API_KEY","scopes":["admin"],"agency":true}`, "X-API-Key", agency); a.status != 422 {
+		t.Errorf("a key with the name of the configuration's: %d %s", a.status, a.body)
+	}
+	a := f.call("POST", "/v1/keys", body, "X-API-Key", agency)
+	made := a.json(t)
+	id, _ := made["id"].(string)
+	if a.status != 201 || made["agency"] != true {
+		t.Fatalf("made: %d %s", a.status, a.body)
+	}
+	if l := f.call("GET", "/v1/keys", "", "X-API-Key", workspace); strings.Contains(string(l.body), id) || strings.Contains(string(l.body), `"agency"`) {
+		t.Errorf("a workspace sees the agency's keys: %s", l.body)
+	}
+	for _, try := range [][2]string{{"POST", "/v1/keys/" + id + "/rotate"}, {"DELETE", "/v1/keys/" + id}} {
+		if a := f.call(try[0], try[1], "", "X-API-Key", workspace); a.status != 404 || !works(made["key"]) {
+			t.Errorf("a workspace's %s: %d %s", try[0], a.status, a.body)
+		}
+	}
+	if l := f.call("GET", "/v1/keys", "", "X-API-Key", agency); !strings.Contains(string(l.body), id) {
+		t.Errorf("the agency does not see its key: %s", l.body)
+	}
+	fresh := f.call("POST", "/v1/keys/"+id+"/rotate", `{"grace_s":0}`, "X-API-Key", agency).json(t)
+	if fresh["agency"] != true || works(made["key"]) || !works(fresh["key"]) {
+		t.Errorf("rotated: %v", fresh)
+	}
+	freshID, _ := fresh["id"].(string)
+	if a := f.call("DELETE", "/v1/keys/"+freshID, "", "X-API-Key", agency); a.status != 204 || works(fresh["key"]) {
+		t.Errorf("revoked: %d %s", a.status, a.body)
+	}
+}

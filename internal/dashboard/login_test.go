@@ -179,7 +179,7 @@ func TestRevokedKeyEndsItsSession(t *testing.T) {
 	s := serve(t, dashboard.Config{Store: db, Workspace: ws.Slug, RequireLogin: true})
 	s.post("/login", url.Values{"key": {key}})
 	s.page("/jobs")
-	if err := db.In(ws.ID).RevokeKey(t.Context(), k.ID); err != nil {
+	if err := db.In(ws.ID).RevokeKey(t.Context(), store.ReachWorkspace, k.ID); err != nil {
 		t.Fatal(err)
 	}
 	if a := s.get("/jobs"); a.status != http.StatusSeeOther {
