@@ -201,11 +201,17 @@ func (a *api) check(ctx context.Context, it item) error {
 	return args.Validate()
 }
 
-// mayAsk says whether the caller may have a job do what a person has to vouch for.
+// mayAsk says whether the caller may have a job do what a person has to vouch for, and notes that they did.
 func mayAsk(ctx context.Context, args tasks.Args) error {
-	if who(ctx).May(auth.ScopeApprove) {
-		return nil
+	err := unvouched(args)
+	if err != nil && who(ctx).May(auth.ScopeApprove) {
+		return noteAction(ctx)
 	}
+	return err
+}
+
+// unvouched is what a caller is told who may not vouch for the job; nil for a job that nobody has to vouch for.
+func unvouched(args tasks.Args) error {
 	switch a := args.(type) {
 	case tasks.PublishArgs:
 		if a.Unapproved() {

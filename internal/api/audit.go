@@ -67,18 +67,20 @@ func audits(method string, s auth.Scope) bool {
 // audited runs what may do much, between two notes of it. What cannot be noted is not done.
 func (a *api) audited(ctx context.Context, operation, target string, do func() (status int)) error {
 	p := who(ctx)
-	sc := a.Store.In(p.Workspace)
-	id, err := sc.BeginAudit(ctx, store.AuditEntry{KeyID: p.KeyID, Actor: p.Name, Operation: operation, Target: target, RequestID: daemon.RequestID(ctx)})
+	id, err := a.Store.In(p.Workspace).BeginAudit(ctx, store.AuditEntry{KeyID: p.KeyID, Actor: p.Name, Operation: operation, Target: target, RequestID: daemon.RequestID(ctx)})
 	if err != nil {
 		return err
 	}
-	status := do()
+	a.endAudit(ctx, id, operation, do())
+	return nil
+}
+
+func (a *api) endAudit(ctx context.Context, id, operation string, status int) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // the caller may have left: it was done all the same
 	defer cancel()
-	if err := sc.EndAudit(end, id, status); err != nil {
+	if err := a.Store.In(who(ctx).Workspace).EndAudit(end, id, status); err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("operation", operation).Msg("the end of an action is not in the audit log")
 	}
-	return nil
 }
 
 // auditOperation is audited around an operation of the framework.
@@ -91,6 +93,53 @@ func (a *api) auditOperation(ctx huma.Context, next func(huma.Context)) {
 	if err != nil {
 		a.refuse(ctx, problemOf(err))
 	}
+}
+
+// action is a request that takes no more than the scope of its operation, unless what it holds takes more: that is known
+// when it has been read, and noted then.
+type action struct {
+	api       *api
+	operation string
+	target    string
+	id        string // of its entry in the log; empty: there is none
+}
+
+type actionKey struct{}
+
+// noteAction notes that the request does what takes the scope admin or approve, before it is done. What cannot be noted is
+// not done. Operations that take such a scope in any case are noted already.
+func noteAction(ctx context.Context) error {
+	n, ok := ctx.Value(actionKey{}).(*action)
+	if !ok || n.id != "" {
+		return nil
+	}
+	p := who(ctx)
+	var err error
+	n.id, err = n.api.Store.In(p.Workspace).BeginAudit(ctx, store.AuditEntry{
+		KeyID: p.KeyID, Actor: p.Name, Operation: n.operation, Target: n.target, RequestID: daemon.RequestID(ctx),
+	})
+	return err
+}
+
+// end writes how a request went that was noted.
+func (n *action) end(ctx context.Context, status int) {
+	if n.id == "" {
+		return
+	}
+	n.api.endAudit(ctx, n.id, n.operation, status)
+}
+
+// watchOperation lets an operation be noted when it turns out to do much.
+func (a *api) watchOperation(ctx huma.Context, next func(huma.Context)) {
+	o := ctx.Operation()
+	if o.Method == http.MethodGet {
+		next(ctx)
+		return
+	}
+	n := &action{api: a, operation: o.OperationID, target: targetOf(ctx, o.Path)}
+	ctx = huma.WithValue(ctx, actionKey{}, n)
+	next(ctx)
+	n.end(ctx.Context(), ctx.Status())
 }
 
 // targetOf is what stands in the path in the place of its first parameter. A name that is no id may be anything, so that

@@ -48,7 +48,7 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		a.auditOperation(ctx, next)
 		return
 	}
-	next(ctx)
+	a.watchOperation(ctx, next)
 }
 
 func (a *api) refuse(ctx huma.Context, p *Problem) {

@@ -121,6 +121,11 @@ func (a *api) patchCampaign(ctx context.Context, in *patchCampaignInput) (*campa
 	if in.Body.Budget != nil && !who(ctx).May(auth.ScopeAdmin) {
 		return nil, growth.Errorf(growth.Forbidden, "api.patchCampaign", "binding a budget needs a key with the scope \"admin\"")
 	}
+	if in.Body.Budget != nil {
+		if err := noteAction(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return a.changeCampaign(ctx, in.ID, store.CampaignChange{Name: in.Body.Name, Status: in.Body.Status, Budget: in.Body.Budget})
 }
 

@@ -82,8 +82,9 @@ func (a *api) checkWork(ctx context.Context, j ScheduledJob) (scheduledWork, err
 		return scheduledWork{}, growth.InvalidField(op, "idempotency_key", "leave it out: each time makes a job of its own")
 	case it.options.RunAt != nil, it.post != (tasks.PostWish{}):
 		return scheduledWork{}, growth.InvalidField(op, "run_at", "leave run_at, publish_at and slot out: the schedule says when")
-	case forInstallation(it.args) && !who(ctx).May(auth.ScopeAdmin):
-		return scheduledWork{}, errNotAdmin()
+	}
+	if err := mayKeep(ctx, it.args); err != nil {
+		return scheduledWork{}, err
 	}
 	if err := a.check(ctx, it); err != nil {
 		return scheduledWork{}, err
@@ -128,8 +129,8 @@ func mayRun(ctx context.Context, s growth.Schedule) error {
 	if err != nil {
 		return &growth.Error{Code: growth.Internal, Op: "api.mayRun", Err: err}
 	}
-	if forInstallation(args) && !who(ctx).May(auth.ScopeAdmin) {
-		return errNotAdmin()
+	if err := mayKeep(ctx, args); err != nil {
+		return err
 	}
 	return mayAsk(ctx, args)
 }
@@ -160,6 +161,13 @@ func forInstallation(args tasks.Args) bool {
 	return ok && m.Kind != tasks.UpkeepRescore
 }
 
-func errNotAdmin() error {
-	return growth.Errorf(growth.Forbidden, "api.schedule", "maintenance needs a key with the scope \"admin\"")
+// mayKeep says whether the caller may have the installation looked after, and notes that they did.
+func mayKeep(ctx context.Context, args tasks.Args) error {
+	switch {
+	case !forInstallation(args):
+		return nil
+	case !who(ctx).May(auth.ScopeAdmin):
+		return growth.Errorf(growth.Forbidden, "api.schedule", "maintenance needs a key with the scope \"admin\"")
+	}
+	return noteAction(ctx)
 }

@@ -157,7 +157,10 @@ func (a *api) trpcCall(ctx context.Context, method, name string, input json.RawM
 			err = fault
 		}
 	} else {
+		n := &action{api: a, operation: "trpc-" + name}
+		ctx = context.WithValue(ctx, actionKey{}, n)
 		err = run()
+		defer func() { n.end(ctx, e.status) }()
 	}
 	if err != nil {
 		p := problemOf(err)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"strings"
 
 	growth "github.com/zakibelm/astrogrowth"
@@ -103,7 +104,7 @@ func (a *api) trpcCreateContent(ctx context.Context, input json.RawMessage) (any
 		CampaignID ref      `json:"campaignId"`
 		Text       string   `json:"textContent"`
 		Hashtags   hashtags `json:"hashtags"`
-		Score      int      `json:"qualityScore"`
+		Score      float64  `json:"qualityScore"`
 		Status     string   `json:"status"`
 	}](input)
 	if err != nil {
@@ -120,15 +121,20 @@ func (a *api) trpcCreateContent(ctx context.Context, input json.RawMessage) (any
 	case status == growth.ContentApproved && !who(ctx).May(auth.ScopeApprove):
 		return nil, growth.Errorf(growth.Forbidden, "api.trpc", "approving needs a key with the scope \"approve\"")
 	}
-	sc := a.Store.In(who(ctx).Workspace)
+	if status == growth.ContentApproved {
+		if err := noteAction(ctx); err != nil {
+			return nil, err
+		}
+	}
+	sc, score := a.Store.In(who(ctx).Workspace), int(math.Round(in.Score))
 	if in.Hashtags == nil {
 		in.Hashtags = hashtags{} // none, which is not the same as unknown
 	}
 	c := growth.Content{
-		ID: growth.ContentID(growth.NewID()), Variant: 1, Version: 1, Body: in.Text, Hashtags: in.Hashtags, Score: in.Score, Status: status,
+		ID: growth.ContentID(growth.NewID()), Variant: 1, Version: 1, Body: in.Text, Hashtags: in.Hashtags, Score: score, Status: status,
 		Checks: []growth.Check{}, Hash: content.Hash(in.Text, "", in.Hashtags, "", nil), Sketch: content.SketchOf(in.Text),
 	}
-	out := map[string]any{"uuid": c.ID, "textContent": in.Text, "hashtags": in.Hashtags, "qualityScore": in.Score, "status": first(in.Status, "pending")}
+	out := map[string]any{"uuid": c.ID, "textContent": in.Text, "hashtags": in.Hashtags, "qualityScore": score, "status": first(in.Status, "pending")}
 	if in.LeadID != "" {
 		l, err := sc.LeadByRef(ctx, string(in.LeadID))
 		if err != nil {
