@@ -7,9 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/rs/zerolog"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/auth"
@@ -235,28 +239,19 @@ func (a *api) submissions(ctx context.Context, items []item, skipUnchanged bool)
 			return nil, nil, err
 		}
 	}
-	saved, err := a.putLeads(ctx, sc, items)
-	if err != nil {
+	if err := knownBrands(ctx, sc, items); err != nil {
+		return nil, nil, err
+	}
+	if err := knownLeads(ctx, sc, items); err != nil {
 		return nil, nil, err
 	}
 	ws, err := sc.Workspace(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := knownBrands(ctx, sc, items); err != nil {
+	saved, err := a.putLeads(ctx, sc, items) // last of what can be refused: a request that is refused leaves no lead behind
+	if err != nil {
 		return nil, nil, err
-	}
-	for _, it := range items {
-		if it.leadID == "" {
-			continue
-		}
-		known, err := sc.Lead(ctx, it.leadID)
-		if err != nil {
-			return nil, nil, growth.InvalidField("api.submissions", "lead_id", "there is no such lead in this workspace")
-		}
-		if err := known.Lead.Barred(time.Now()); err != nil {
-			return nil, nil, err
-		}
 	}
 	subs, at := make([]tasks.Submission, 0, len(items)), make([]*int, len(items))
 	trace := daemon.RequestID(ctx)
@@ -298,6 +293,26 @@ func admissible(ctx context.Context, rubrics *tasks.Rubrics, it item) error {
 	}
 	if it.lead != nil {
 		return it.lead.Barred(time.Now())
+	}
+	return nil
+}
+
+// knownLeads refuses jobs for leads that there are not, or that may not be processed any more.
+func knownLeads(ctx context.Context, sc store.Scoped, items []item) error {
+	for _, it := range items {
+		if it.leadID == "" {
+			continue
+		}
+		known, err := sc.Lead(ctx, it.leadID)
+		if growth.CodeOf(err) == growth.NotFound {
+			return growth.InvalidField("api.knownLeads", "lead_id", "there is no such lead in this workspace")
+		}
+		if err != nil {
+			return err
+		}
+		if err := known.Lead.Barred(time.Now()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -344,6 +359,8 @@ type BatchResult struct {
 	Accepted int         `json:"accepted"`
 	Rejected int         `json:"rejected"`
 	Data     []BatchItem `json:"data"`
+
+	faults []error // of ours, that made items fail
 }
 
 // batchChunk is how many jobs of a batch share one commit.
@@ -383,23 +400,31 @@ func (a *api) postBatch(ctx context.Context, in *batchInput) (*struct{ Body Batc
 		to := min(from+batchChunk, len(good))
 		a.acceptChunk(ctx, good[from:to], where[from:to], in.OnUnchanged == "skip", &out)
 	}
+	if n := len(out.faults); n > 0 { // many items fail of one cause: it is told once
+		zerolog.Ctx(ctx).Error().Err(out.faults[0]).Int("items", n).Msg("items of a batch failed")
+		daemon.CaptureError(ctx, out.faults[0])
+	}
 	return &struct{ Body BatchResult }{out}, nil
 }
 
 func (r *BatchResult) reject(i int, err error) {
-	r.Data[i].Status, r.Data[i].Error = "rejected", problemOf(err)
+	p := problemOf(err)
+	if p.Status == http.StatusInternalServerError {
+		r.faults = append(r.faults, err)
+	}
+	r.Data[i].Status, r.Data[i].Error = "rejected", p
 	r.Rejected++
 }
 
 // acceptChunk commits a part of a batch. When its commit fails as a whole, its items are tried one by one, so that one
-// bad campaign id does not take 499 good jobs with it.
+// bad campaign id, or one that we have a fault with, does not take 499 good jobs with it.
 func (a *api) acceptChunk(ctx context.Context, items []item, where []int, skip bool, out *BatchResult) {
 	subs, at, err := a.submissions(ctx, items, skip)
 	var got []store.Accepted
 	if err == nil && len(subs) > 0 {
 		got, err = a.Queue.Enqueue(ctx, who(ctx).Workspace, subs...)
 	}
-	if err != nil && len(items) > 1 && !growth.CodeOf(err).Retryable() {
+	if code := growth.CodeOf(err); err != nil && len(items) > 1 && (code == growth.Internal || !code.Retryable()) {
 		for i := range items {
 			a.acceptChunk(ctx, items[i:i+1], where[i:i+1], skip, out)
 		}
@@ -511,9 +536,15 @@ func decodeItem(raw json.RawMessage) (item, error) {
 	default:
 		err = growth.InvalidField("api.decodeItem", "type", "use lead-qualification, content-generation or linkedin-publish")
 	}
+	if err == nil && utf8.RuneCountInString(head.Key) > maxKey {
+		err = growth.InvalidField("api.decodeItem", "idempotency_key", "use at most %d characters", maxKey)
+	}
 	it.key, it.body = head.Key, raw
 	return it, err
 }
+
+// maxKey is how long an idempotency key may be, wherever it stands.
+const maxKey = 200
 
 // strict decodes and names the member at fault.
 func strict(raw []byte, v any) error {
