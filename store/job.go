@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
 )
@@ -343,7 +344,34 @@ type JobFilter struct {
 	Query    string // part of the input's text or the beginning of an id
 }
 
-// Jobs lists jobs, newest first, without their calls.
+// jobCosts sums the requests of jobs as costOf does. A job without a request is not among them.
+func (sc Scoped) jobCosts(ctx context.Context, jobs []growth.JobID) (map[growth.JobID]growth.Money, error) {
+	var rows []struct {
+		Job      growth.JobID    `db:"job_id"`
+		USD      decimal.Decimal `db:"usd"`
+		Unknown  bool            `db:"unknown"`
+		Reported bool            `db:"reported"`
+	}
+	if err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT job_id, coalesce(sum(cost_usd), 0) AS usd, bool_or(cost_usd IS NULL) AS unknown, bool_and(provenance = 'reported') AS reported
+		FROM calls WHERE workspace_id = $1 AND job_id = ANY($2::uuid[]) AND decision <> 'skipped' GROUP BY job_id`, sc.ws, pq.Array(jobs)); err != nil {
+		return nil, wrap("costs of jobs", err)
+	}
+	out := make(map[growth.JobID]growth.Money, len(rows))
+	for _, r := range rows {
+		switch {
+		case r.Unknown:
+			out[r.Job] = growth.UnknownMoney("USD")
+		case r.Reported:
+			out[r.Job] = growth.USD(r.USD, growth.CostReported)
+		default:
+			out[r.Job] = growth.USD(r.USD, growth.CostPriced)
+		}
+	}
+	return out, nil
+}
+
+// Jobs lists jobs, newest first, with their cost and without their calls.
 func (sc Scoped) Jobs(ctx context.Context, f JobFilter, p Page) ([]growth.Job, error) {
 	var rows []jobRow
 	err := sc.s.db.SelectContext(ctx, &rows, `
@@ -359,11 +387,19 @@ func (sc Scoped) Jobs(ctx context.Context, f JobFilter, p Page) ([]growth.Job, e
 	if err != nil {
 		return nil, wrap("jobs", err)
 	}
-	out := make([]growth.Job, 0, len(rows))
+	out, ids := make([]growth.Job, 0, len(rows)), make([]growth.JobID, 0, len(rows))
 	for _, r := range rows {
-		out = append(out, r.job())
+		j := r.job()
+		j.Cost = costOf(nil)
+		out, ids = append(out, j), append(ids, j.ID)
 	}
-	return out, nil
+	costs, err := sc.jobCosts(ctx, ids)
+	for i, j := range out {
+		if c, spent := costs[j.ID]; spent {
+			out[i].Cost = c
+		}
+	}
+	return out, err
 }
 
 // CountJobs counts the workspace's jobs by type and state.

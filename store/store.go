@@ -270,7 +270,7 @@ func (sc Scoped) As(who string) Scoped {
 
 // Page asks for a part of a list, newest first.
 type Page struct {
-	Limit  int    // 1 to 200; 0 means 50
+	Limit  int    // 1 to 201, a page of the API and one that says whether another follows; 0 means 50
 	Cursor string // id of the last one of the page before; empty: from the newest
 }
 
@@ -278,7 +278,7 @@ func (p Page) limit() int {
 	if p.Limit <= 0 {
 		return 50
 	}
-	return min(p.Limit, 200)
+	return min(p.Limit, 201)
 }
 
 // before turns the cursor into an upper bound for ids: UUIDv7 sort by time.

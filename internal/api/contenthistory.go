@@ -38,7 +38,7 @@ func (a *api) listVersions(ctx context.Context, in *versionsInput) (*struct{ Bod
 			return nil, growth.InvalidField("api.listVersions", "cursor", "use the next_cursor of the page before")
 		}
 	}
-	vs, err := a.Store.In(who(ctx).Workspace).ContentVersions(ctx, growth.ContentID(in.ID), below, in.Limit)
+	vs, err := a.Store.In(who(ctx).Workspace).ContentVersions(ctx, growth.ContentID(in.ID), below, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

@@ -40,17 +40,16 @@ func (p PageParams) page() (store.Page, error) {
 	if p.Cursor != "" && !growth.ValidID(p.Cursor) {
 		return store.Page{}, growth.InvalidField("api.page", "cursor", "use next_cursor of the page before")
 	}
-	return store.Page{Limit: p.Limit, Cursor: p.Cursor}, nil
+	return store.Page{Limit: p.Limit + 1, Cursor: p.Cursor}, nil // one more says whether another page follows
 }
 
-// listOf makes a page; id names the last element for the next cursor.
+// listOf makes a page of what was asked for with one more than the limit; id names the last element for the next cursor.
 func listOf[T any](data []T, limit int, id func(T) string) List[T] {
-	out := List[T]{Data: data}
-	if limit > 0 && len(data) == limit {
-		c := id(data[len(data)-1])
-		out.NextCursor = &c
+	if limit <= 0 || len(data) <= limit {
+		return List[T]{Data: data}
 	}
-	return out
+	c := id(data[limit-1])
+	return List[T]{Data: data[:limit], NextCursor: &c}
 }
 
 type acceptedOutput struct {
@@ -71,7 +70,9 @@ func (a *api) jobs(h huma.API) {
 	batch.Description = "A JSON array, or NDJSON, of jobs: `{type, idempotency_key?, …the body of that type}`. Good ones are accepted, bad ones are named; none is half done."
 	register(h, batch, a.postBatch)
 	register(h, op(http.MethodGet, "/v1/jobs/{id}", "jobs", "Read a job, or wait for its end", auth.ScopeRead, 200), a.getJob)
-	register(h, op(http.MethodGet, "/v1/jobs", "jobs", "List jobs, newest first", auth.ScopeRead, 200), a.listJobs)
+	list := op(http.MethodGet, "/v1/jobs", "jobs", "List jobs, newest first", auth.ScopeRead, 200)
+	list.Description = "With what each has cost. Their `calls` are left out here, and the list of them is empty: `GET /v1/jobs/{id}` has them."
+	register(h, list, a.listJobs)
 	register(h, op(http.MethodPost, "/v1/jobs/{id}/cancel", "jobs", "Cancel a job", auth.ScopeEnqueue, 200), a.cancelJob)
 	register(h, op(http.MethodPost, "/v1/jobs/{id}/retry", "jobs", "Try a failed or canceled job again", auth.ScopeEnqueue, 200), a.retryJob)
 }
@@ -142,6 +143,8 @@ func (a *api) getJob(ctx context.Context, in *getJobInput) (*jobOutput, error) {
 		select { // a notice may be lost: look again now and then
 		case <-notices:
 		case <-time.After(min(left, time.Second)):
+		case <-daemon.Draining(ctx): // this process ends: the job as it stands is the answer
+			until = time.Now()
 		case <-ctx.Done():
 			return nil, growth.Errorf(growth.Canceled, "api.getJob", "the caller left")
 		}
@@ -185,7 +188,6 @@ func (a *api) listJobs(ctx context.Context, in *listJobsInput) (*struct{ Body Li
 	}
 	views := make([]JobView, 0, len(jobs))
 	for _, j := range jobs {
-		j.Cost = growth.UnknownMoney(a.Currency) // summed on the job's own page only
 		views = append(views, a.view(ctx, j))
 	}
 	return &struct{ Body List[JobView] }{listOf(views, in.Limit, func(j JobView) string { return string(j.ID) })}, nil

@@ -62,7 +62,7 @@ func (a *api) getHistory(ctx context.Context, in *historyInput) (*struct{ Body L
 	if err != nil {
 		return nil, err
 	}
-	entries, err := sc.LeadHistory(ctx, l.Lead.ID, in.Cursor, in.Limit)
+	entries, err := sc.LeadHistory(ctx, l.Lead.ID, in.Cursor, in.Limit+1)
 	return &struct{ Body List[store.LeadEntry] }{listOf(entries, in.Limit, func(e store.LeadEntry) string { return e.Key })}, err
 }
 
