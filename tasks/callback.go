@@ -178,7 +178,7 @@ func (w CallbackWorker) deliver(ctx context.Context, job *Job[CallbackArgs], p p
 	if err := webhook.Sign(req.Header, p.secrets, p.id, time.Now(), p.body); err != nil {
 		return 0, err
 	}
-	leave, wait := w.Pace.enter(req.URL.Host)
+	leave, wait := w.Pace.enter(req.URL.Host, p.url)
 	if wait > 0 && time.Since(job.Job.CreatedAt) < callbackLife {
 		return 0, &WaitError{Reason: growth.WaitRateLimited, Until: time.Now().Add(wait), Err: growth.Errorf(growth.Throttled, op, "the receiver is slow or does not answer; its calls take turns")}
 	}

@@ -16,7 +16,7 @@ type Receivers struct {
 	by map[string]*receiverState
 }
 
-// receiverState is what is known of one host.
+// receiverState is what is known of one host, or of one address of it that asked for a rest.
 type receiverState struct {
 	running int
 	seen    bool          // it has answered, or failed, before
@@ -31,7 +31,7 @@ type receiverState struct {
 type answered struct {
 	took time.Duration
 	bad  bool          // no answer, or one that says that the server is in trouble
-	rest time.Duration // that the receiver asked for
+	rest time.Duration // that the receiver asked for: for the whole host when that is in trouble, else for the address alone
 }
 
 const (
@@ -40,7 +40,7 @@ const (
 	deadReceiver  = 3 // failures in a row
 	leastRest     = 5 * time.Second
 	mostRest      = 5 * time.Minute
-	mostAskedRest = time.Minute // an address that asks for more speaks for itself, and not for its whole host
+	mostAskedRest = time.Minute // whoever asks for more speaks for one message, and not for the others
 )
 
 // NewReceivers makes a memory for a process that makes so many calls at once.
@@ -48,21 +48,25 @@ func NewReceivers(slots int) *Receivers {
 	return &Receivers{slots: slots, now: time.Now, by: map[string]*receiverState{}}
 }
 
-// enter takes a slot for a call to a host, to be left with how the call ended; wait says that there is none for so long.
-func (r *Receivers) enter(host string) (leave func(answered), wait time.Duration) {
+// enter takes a slot for a call to an address of a host, to be left with how the call ended; wait says that there is none
+// for so long. Many customers of a host that they share have addresses of their own there.
+func (r *Receivers) enter(host, address string) (leave func(answered), wait time.Duration) {
 	if r == nil {
 		return func(answered) {}, 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
+	if own := r.by[address]; own != nil && own.rests.After(now) {
+		return func(answered) {}, r.turnOf(own, now)
+	}
 	s := r.of(host, now)
 	if s.rests.After(now) || s.running >= r.most(s) {
 		return func(answered) {}, r.turnOf(s, now)
 	}
 	s.running++
 	s.used = now
-	return func(a answered) { r.leave(host, s, a) }, 0
+	return func(a answered) { r.leave(host, address, s, a) }, 0
 }
 
 // turnOf is how long somebody has to wait who is sent away. Each gets a turn of his own, as far apart as the receiver
@@ -90,7 +94,7 @@ func (r *Receivers) most(s *receiverState) int {
 	return r.slots
 }
 
-func (r *Receivers) leave(host string, s *receiverState, a answered) {
+func (r *Receivers) leave(host, address string, s *receiverState, a answered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
@@ -105,10 +109,16 @@ func (r *Receivers) leave(host string, s *receiverState, a answered) {
 	} else if s.failed++; s.failed >= deadReceiver {
 		s.rests = now.Add(min(leastRest<<min(s.failed-deadReceiver, 10), mostRest))
 	}
-	if rest := min(a.rest, mostAskedRest); rest > 0 {
-		s.rests = later(s.rests, now.Add(rest))
-	}
 	r.by[host] = s
+	rest := min(a.rest, mostAskedRest)
+	if rest <= 0 {
+		return
+	}
+	if !a.bad {
+		s = r.of(address, now)
+		s.used = now
+	}
+	s.rests = later(s.rests, now.Add(rest))
 }
 
 func later(a, b time.Time) time.Time {

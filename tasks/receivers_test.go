@@ -16,7 +16,7 @@ func someReceivers(slots int) (*Receivers, *time.Time) {
 // called makes a call that ends at once.
 func called(t *testing.T, r *Receivers, host string, a answered) {
 	t.Helper()
-	leave, wait := r.enter(host)
+	leave, wait := r.enter(host, host+"/a")
 	if wait > 0 {
 		t.Fatalf("%s has to wait %v", host, wait)
 	}
@@ -25,7 +25,7 @@ func called(t *testing.T, r *Receivers, host string, a answered) {
 
 func free(r *Receivers, host string) int {
 	for n := 0; ; n++ {
-		if _, wait := r.enter(host); wait > 0 {
+		if _, wait := r.enter(host, host+"/a"); wait > 0 {
 			return n
 		}
 	}
@@ -62,6 +62,28 @@ func TestSlowReceiversLeaveSlotsToOthers(t *testing.T) {
 	}
 }
 
+// One customer of a shared host who is told to slow down does not hold up the others; a host that is in trouble does.
+func TestRestIsOfTheAddressUnlessTheHostIsInTrouble(t *testing.T) {
+	t.Parallel()
+	r, now := someReceivers(8)
+	called(t, r, "hooks", answered{took: time.Millisecond, rest: 30 * time.Second})
+	if _, wait := r.enter("hooks", "hooks/a"); wait < 30*time.Second || wait > 35*time.Second {
+		t.Errorf("the address that asked for a rest waits %v", wait)
+	}
+	leave, wait := r.enter("hooks", "hooks/b")
+	if wait > 0 {
+		t.Errorf("another address of the host waits %v", wait)
+	}
+	leave(answered{bad: true, rest: time.Minute})
+	for _, address := range []string{"hooks/a", "hooks/b", "hooks/c"} {
+		if _, wait := r.enter("hooks", address); wait == 0 {
+			t.Errorf("%s is called while its host is in trouble", address)
+		}
+	}
+	*now = now.Add(2 * time.Minute)
+	called(t, r, "hooks", answered{})
+}
+
 func TestDeadReceiverIsProbed(t *testing.T) {
 	t.Parallel()
 	r, now := someReceivers(8)
@@ -70,15 +92,15 @@ func TestDeadReceiverIsProbed(t *testing.T) {
 	}
 	rests := 5 * time.Second
 	for range 8 {
-		if _, wait := r.enter("h"); wait < rests || wait > 2*rests {
+		if _, wait := r.enter("h", "h/a"); wait < rests || wait > 2*rests {
 			t.Fatalf("a dead receiver rests %v, want %v and up to half more", wait, rests)
 		}
 		*now = now.Add(rests)
-		probe, wait := r.enter("h")
+		probe, wait := r.enter("h", "h/a")
 		if wait > 0 {
 			t.Fatalf("no probe after %v", rests)
 		}
-		if _, wait := r.enter("h"); wait == 0 {
+		if _, wait := r.enter("h", "h/a"); wait == 0 {
 			t.Fatal("two probes at once")
 		}
 		probe(answered{bad: true})
@@ -94,7 +116,7 @@ func TestDeadReceiverIsProbed(t *testing.T) {
 func TestReceiversAreForgotten(t *testing.T) {
 	t.Parallel()
 	r, now := someReceivers(8)
-	busy, _ := r.enter("busy")
+	busy, _ := r.enter("busy", "busy/a")
 	for i := range 3 * maxReceivers {
 		called(t, r, strconv.Itoa(i), answered{})
 		if i == maxReceivers/2 {
