@@ -162,6 +162,7 @@ func (t *tailing) listen(ctx context.Context) error {
 	defer func() { _ = body.Close() }() // it has been read as far as it goes
 	lines := bufio.NewScanner(body)
 	lines.Buffer(make([]byte, 0, 64<<10), maxEvent)
+	id, dispatched := "", false // of the event that is being read
 	for first := true; lines.Scan(); first = false {
 		alive.Reset(tailSilence)
 		if first && t.job != "" && t.last == "" {
@@ -169,10 +170,21 @@ func (t *tailing) listen(ctx context.Context) error {
 				return err
 			}
 		}
-		data, isData := strings.CutPrefix(lines.Text(), "data:")
-		if !isData {
-			continue // the id and the type stand in the data, too
+		line := lines.Text()
+		if line == "" { // an id without an event is where the stream begins
+			if id != "" && !dispatched {
+				t.last = id
+			}
+			id, dispatched = "", false
 		}
+		if at, isID := strings.CutPrefix(line, "id:"); isID {
+			id = strings.TrimSpace(at)
+		}
+		data, isData := strings.CutPrefix(line, "data:")
+		if !isData {
+			continue // the type stands in the data, too
+		}
+		dispatched = true
 		if err := t.had([]byte(strings.TrimSpace(data))); err != nil || t.ended != "" {
 			return err
 		}

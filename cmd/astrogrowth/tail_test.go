@@ -55,6 +55,32 @@ func TestTailGoesOnBehindTheLastEventAndEndsWithARefusal(t *testing.T) {
 	wantContains(t, "error", got.err, "the stream was cut", "the key was revoked")
 }
 
+// A stream says where it begins: one that is cut before its first event goes on from there.
+func TestTailThatIsCutBeforeItsFirstEventMissesNone(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Query().Get("after"))
+		switch len(asked) {
+		case 1:
+			_, _ = w.Write([]byte("retry: 3000\nid: 7-1\n\n"))
+		case 2: // in the middle of an event
+			_, _ = w.Write([]byte("retry: 3000\nid: 7-1\n\nid: 7-2\nevent: x\n"))
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"code":"unauthorized","message":"the key was revoked"}`))
+		}
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	got := runCLI(t, nil, "jobs", "tail", "--url", server.URL)
+	if strings.Join(asked, ",") != ",7-1,7-1" {
+		t.Errorf("the streams are asked for behind %q", asked)
+	}
+	wantContains(t, "error", got.err, "no event is missed")
+}
+
 func TestTailOfAJobEndsWithTheJob(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
