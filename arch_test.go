@@ -33,7 +33,7 @@ var house = map[string]room{
 	"cmd/monitor":      {floor: 5},
 	"cmd/worker":       {floor: 5},
 	"examples/library": {floor: 5}, // as a program outside would be
-	"examples/service": {floor: 5},
+	"examples/service": {floor: 5}, "examples/subscriber": {floor: 5},
 	"internal/testenv": {floor: 5}, "internal/testenv/program": {floor: 5}, // for tests: nobody on a lower floor can reach them
 
 	"internal/api":       {floor: 4},
