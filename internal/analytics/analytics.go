@@ -9,6 +9,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
@@ -35,6 +36,19 @@ func (d Desk) rate(ctx context.Context) (decimal.Decimal, error) {
 	return d.Rate(ctx)
 }
 
+// Canadian is the same desk with its amounts in Canadian dollars, whatever the installation shows.
+func (d Desk) Canadian() Desk {
+	from := d
+	d.Currency, d.Rate = "CAD", func(ctx context.Context) (decimal.Decimal, error) {
+		rate, known := from.canadian(ctx)
+		if !known {
+			return rate, growth.Errorf(growth.Unavailable, "analytics.Canadian", "the rate of the Canadian dollar is not known: set FX_USD_CAD")
+		}
+		return rate, nil
+	}
+	return d
+}
+
 // canadian is the rate of the Canadian dollar, in which one of the targets is stated.
 func (d Desk) canadian(ctx context.Context) (rate decimal.Decimal, known bool) {
 	var err error
@@ -57,22 +71,22 @@ type Latency struct {
 
 // Activity is what a group of requests to providers did.
 type Activity struct {
-	Calls        int64           `json:"calls"`
-	Failed       int64           `json:"failed"`
-	Answered     int64           `json:"answered" doc:"Requests whose answer was accepted"`
-	Tokens       int64           `json:"tokens"`
-	TokensIn     int64           `json:"tokens_in"`
-	TokensOut    int64           `json:"tokens_out"`
-	Cost         decimal.Decimal `json:"cost" doc:"In the currency of the summary; without the calls whose cost is unknown"`
-	Reported     decimal.Decimal `json:"cost_reported" doc:"Of the cost, what providers reported"`
-	Priced       decimal.Decimal `json:"cost_priced" doc:"Of the cost, tokens times a price list"`
-	Settled      decimal.Decimal `json:"cost_settled" doc:"Of the cost, what a person said"`
-	UnknownCosts int64           `json:"unknown_costs" doc:"Calls whose cost nobody knows"`
-	AvgLatencyMS float64         `json:"avg_latency_ms" doc:"Of all calls, failed ones too"`
-	ErrorRate    float64         `json:"error_rate"`
-	Latency      *Latency        `json:"latency_ms" doc:"Of the answered calls; null when there are none"`
-	LastSuccess  *time.Time      `json:"last_success" doc:"In this range; null: none"`
-	Provider     string          `json:"-"`
+	Calls        int64            `json:"calls"`
+	Failed       int64            `json:"failed"`
+	Answered     int64            `json:"answered" doc:"Requests whose answer was accepted"`
+	Tokens       int64            `json:"tokens"`
+	TokensIn     int64            `json:"tokens_in"`
+	TokensOut    int64            `json:"tokens_out"`
+	Cost         *decimal.Decimal `json:"cost" doc:"In the currency of the summary; without the calls whose cost is unknown; null when it is unknown of all"`
+	Reported     decimal.Decimal  `json:"cost_reported" doc:"Of the cost, what providers reported"`
+	Priced       decimal.Decimal  `json:"cost_priced" doc:"Of the cost, tokens times a price list"`
+	Settled      decimal.Decimal  `json:"cost_settled" doc:"Of the cost, what a person said"`
+	UnknownCosts int64            `json:"unknown_costs" doc:"Calls whose cost nobody knows"`
+	AvgLatencyMS float64          `json:"avg_latency_ms" doc:"Of all calls, failed ones too"`
+	ErrorRate    float64          `json:"error_rate"`
+	Latency      *Latency         `json:"latency_ms" doc:"Of the answered calls; null when there are none"`
+	LastSuccess  *time.Time       `json:"last_success" doc:"In this range; null: none"`
+	Provider     string           `json:"-"`
 	usd          usd
 	latencySum   int64
 }
@@ -86,7 +100,7 @@ func (a *Activity) add(u store.Use, rate decimal.Decimal) {
 	a.Tokens = a.TokensIn + a.TokensOut
 	a.usd.all, a.usd.reported = a.usd.all.Add(u.CostUSD), a.usd.reported.Add(u.ReportedUSD)
 	a.usd.priced, a.usd.settled = a.usd.priced.Add(u.PricedUSD), a.usd.settled.Add(u.SettledUSD)
-	a.Cost, a.Reported = shown(a.usd.all, rate), shown(a.usd.reported, rate)
+	a.Cost, a.Reported = known(a.usd.all, rate, a.Calls, a.UnknownCosts), shown(a.usd.reported, rate)
 	a.Priced, a.Settled = shown(a.usd.priced, rate), shown(a.usd.settled, rate)
 	a.latencySum += u.LatencySum
 	a.AvgLatencyMS, a.ErrorRate = share(a.latencySum, a.Calls), share(a.Failed, a.Calls)
@@ -98,6 +112,15 @@ func (a *Activity) add(u store.Use, rate decimal.Decimal) {
 
 // shown is an amount of US dollars in the currency of the rate, as exact as the ledger is.
 func shown(usd, rate decimal.Decimal) decimal.Decimal { return usd.Mul(rate).Round(12) }
+
+// known is the amount that calls have cost, nil when nobody knows it of any of them.
+func known(usd, rate decimal.Decimal, calls, unknown int64) *decimal.Decimal {
+	if unknown > 0 && unknown >= calls {
+		return nil
+	}
+	d := shown(usd, rate)
+	return &d
+}
 
 func share(part, whole int64) float64 { return float64(part) / float64(max(whole, 1)) }
 

@@ -38,15 +38,15 @@ type ModelCalls map[string]int64
 
 // DayActivity is one UTC day.
 type DayActivity struct {
-	Date         string          `json:"date"`
-	Calls        int64           `json:"calls"`
-	Failed       int64           `json:"failed"`
-	Tokens       int64           `json:"tokens"`
-	Cost         decimal.Decimal `json:"cost"`
-	UnknownCosts int64           `json:"unknown_costs"`
-	CacheHits    int64           `json:"cache_hits"`
-	CacheMisses  int64           `json:"cache_misses"`
-	CacheHitRate float64         `json:"cache_hit_rate" doc:"0 to 1"`
+	Date         string           `json:"date"`
+	Calls        int64            `json:"calls"`
+	Failed       int64            `json:"failed"`
+	Tokens       int64            `json:"tokens"`
+	Cost         *decimal.Decimal `json:"cost" doc:"null when it is unknown of all calls"`
+	UnknownCosts int64            `json:"unknown_costs"`
+	CacheHits    int64            `json:"cache_hits"`
+	CacheMisses  int64            `json:"cache_misses"`
+	CacheHitRate float64          `json:"cache_hit_rate" doc:"0 to 1"`
 	usd          decimal.Decimal
 }
 
@@ -62,8 +62,8 @@ type CacheActivity struct {
 // Each is a cost shared out over what came of it.
 type Each struct {
 	Count        int64            `json:"count"`
-	Cost         decimal.Decimal  `json:"cost" doc:"Of all of them, what came to nothing included"`
-	Per          *decimal.Decimal `json:"each" doc:"null when there are none"`
+	Cost         *decimal.Decimal `json:"cost" doc:"Of all of them, what came to nothing included; null when it is unknown of all calls"`
+	Per          *decimal.Decimal `json:"each" doc:"null when there are none, or when their cost is unknown"`
 	UnknownCosts int64            `json:"unknown_costs" doc:"Calls whose cost is in none of the amounts"`
 }
 
@@ -79,16 +79,16 @@ type Outcomes struct {
 
 // Part is what some of the calls cost.
 type Part struct {
-	Calls        int64           `json:"calls"`
-	Cost         decimal.Decimal `json:"cost"`
-	UnknownCosts int64           `json:"unknown_costs"`
+	Calls        int64            `json:"calls"`
+	Cost         *decimal.Decimal `json:"cost" doc:"null when it is unknown of all calls"`
+	UnknownCosts int64            `json:"unknown_costs"`
 	usd          decimal.Decimal
 }
 
 // WasteSplit says what came to nothing. A call is in one part at most, but for rejected drafts: of these, each job's cost
 // is shared out over its variants.
 type WasteSplit struct {
-	Retries   Part `json:"retries" doc:"Calls whose work had to be asked for again"`
+	Retries   Part `json:"retries" doc:"Calls whose work had to be asked for again, and those in whose place nobody answered"`
 	Fallbacks Part `json:"fallbacks" doc:"Failed calls in whose place another candidate answered"`
 	Twins     Part `json:"twin_runs" doc:"Second readings of leads, which find injections"`
 	Rejected  Part `json:"rejected_drafts"`
@@ -130,13 +130,15 @@ func (d Desk) Summary(ctx context.Context, ws growth.WorkspaceID, p store.Span) 
 }
 
 func newSummary(p store.Span, currency string) Summary {
+	nothing := known(decimal.Zero, decimal.Zero, 0, 0)
 	s := Summary{
+		Total: Activity{Cost: nothing}, Waste: WasteSplit{Retries: Part{Cost: nothing}, Fallbacks: Part{Cost: nothing}, Twins: Part{Cost: nothing}},
 		From: p.From, To: p.To.AddDate(0, 0, 1), Currency: currency, Providers: map[string]*Activity{}, Models: map[string]*Activity{},
 		TaskTypes: map[growth.TaskType]*Activity{}, Campaigns: map[string]*Activity{}, ByTask: map[growth.TaskType]ModelCalls{},
 		Daily: make([]DayActivity, p.Days()),
 	}
 	for i := range s.Daily { // quiet days are there, with zeros
-		s.Daily[i].Date = p.From.AddDate(0, 0, i).Format(time.DateOnly)
+		s.Daily[i].Date, s.Daily[i].Cost = p.From.AddDate(0, 0, i).Format(time.DateOnly), nothing
 	}
 	return s
 }
@@ -166,7 +168,7 @@ func (s *Summary) count(u store.Use, rate decimal.Decimal) {
 	if d := s.day(u.Day); d != nil {
 		d.Calls, d.Failed, d.Tokens, d.UnknownCosts = d.Calls+u.Calls, d.Failed+u.Failed, d.Tokens+u.Prompt+u.Completion, d.UnknownCosts+u.Unknown
 		d.usd = d.usd.Add(u.CostUSD)
-		d.Cost = shown(d.usd, rate)
+		d.Cost = known(d.usd, rate, d.Calls, d.UnknownCosts)
 	}
 	s.Waste.count(u, rate)
 }
@@ -184,7 +186,7 @@ func (w *WasteSplit) count(u store.Use, rate decimal.Decimal) {
 
 func (p *Part) add(calls, unknown int64, cost, rate decimal.Decimal) {
 	p.Calls, p.UnknownCosts, p.usd = p.Calls+calls, p.UnknownCosts+unknown, p.usd.Add(cost)
-	p.Cost = shown(p.usd, rate)
+	p.Cost = known(p.usd, rate, p.Calls, p.UnknownCosts)
 }
 
 func (s *Summary) speeds(speeds []store.Speed) {
@@ -219,7 +221,8 @@ func (s *Summary) cache(counts []store.CacheCount, rate decimal.Decimal) {
 }
 
 func (s *Summary) outcomes(r store.Report, rate decimal.Decimal) {
-	var lead, content Part
+	nothing := known(decimal.Zero, rate, 0, 0)
+	lead, content := Part{Cost: nothing}, Part{Cost: nothing}
 	for _, u := range r.Uses {
 		switch u.Purpose {
 		case store.ForLead, store.ForTwin:
@@ -242,7 +245,7 @@ func (s *Summary) outcomes(r store.Report, rate decimal.Decimal) {
 // each shares a cost out over n things, for so many of them.
 func each(p Part, n, of int64, rate decimal.Decimal) Each {
 	e := Each{Count: n, Cost: p.Cost, UnknownCosts: p.UnknownCosts}
-	if n > 0 {
+	if n > 0 && p.Cost != nil {
 		per := p.usd.Mul(rate).Mul(decimal.NewFromInt(of)).DivRound(decimal.NewFromInt(n), 12)
 		e.Per = &per
 	}

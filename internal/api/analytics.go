@@ -69,11 +69,6 @@ func (p SpanParams) span(now time.Time) (store.Span, error) {
 	return s, nil
 }
 
-// summary is the one set of numbers behind REST and tRPC.
-func (a *api) summary(ctx context.Context, days int) (analytics.Summary, error) {
-	return a.desk().Summary(ctx, who(ctx).Workspace, store.Since(time.Now(), days))
-}
-
 type summaryInput struct {
 	SpanParams
 	Workspaces string `query:"workspaces" enum:"all" doc:"all: what each workspace did too; for keys of the whole agency"`

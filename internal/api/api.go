@@ -6,6 +6,8 @@ package api
 import (
 	"context"
 	"net/http"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -108,13 +110,25 @@ func New(cfg Config) http.Handler {
 	a.calls(h)
 	a.alerts(h)
 	mux.HandleFunc("/api/trpc/", a.trpc)
+	mux.HandleFunc("/api/trpc", a.trpc)
 	a.openAIFace(h, mux)
 	a.webhookIn(h, mux)
 	a.completeDescription(h)
 	mux.HandleFunc("POST /v1/jobs/{type}", unknownJobType)
 	a.docs(mux)
 	mux.HandleFunc("/", notFound(mux))
-	return a.crossOrigin(a.guardHost(mux))
+	return a.crossOrigin(a.guardHost(asWritten(mux)))
+}
+
+// asWritten takes paths as they are written: the mux would send a caller of //v1/me elsewhere, by a page of HTML.
+func asWritten(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; p != "" && p != path.Clean(p) && strings.TrimSuffix(p, "/") != path.Clean(p) {
+			writeProblem(w, newProblem(http.StatusNotFound, "there is nothing at this path; write it without empty parts and dots: "+path.Clean(short(p))))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // crossOrigin lets pages of the listed origins call the API. Without a list the browser's own rule stands: none may.
@@ -169,13 +183,17 @@ func notFound(mux *http.ServeMux) http.HandlerFunc {
 			writeOpenAIError(w, openAIUnknownPath())
 			return
 		}
+		var allowed []string
 		for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
 			if _, pattern := mux.Handler(probe); m != r.Method && pattern != "/" && pattern != "" {
-				w.Header().Set("Allow", m)
-				writeProblem(w, newProblem(http.StatusMethodNotAllowed, "use "+m+" on this path"))
-				return
+				allowed = append(allowed, m)
 			}
+		}
+		if len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			writeProblem(w, newProblem(http.StatusMethodNotAllowed, "use "+strings.Join(allowed, " or ")+" on this path"))
+			return
 		}
 		writeProblem(w, newProblem(http.StatusNotFound, "there is nothing at this path; the API is described at /docs"))
 	}

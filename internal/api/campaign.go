@@ -102,9 +102,13 @@ func (a *api) campaign(ctx context.Context, id growth.CampaignID) (*campaignOutp
 	if err != nil {
 		return nil, err
 	}
+	cost := growth.USD(n.CostUSD, growth.CostReported)
+	if n.Unknown > 0 && n.Unknown >= n.Calls {
+		cost = growth.UnknownMoney("USD")
+	}
 	return &campaignOutput{CampaignDetail{
 		Campaign: c, Jobs: n.Jobs, Leads: n.Leads, Contents: n.Contents, Published: n.Published, Calls: n.Calls,
-		Cost: a.money(growth.USD(n.CostUSD, growth.CostReported), rate), UnknownCosts: n.Unknown, Budgets: n.Budgets,
+		Cost: a.money(cost, rate), UnknownCosts: n.Unknown, Budgets: n.Budgets,
 	}}, nil
 }
 

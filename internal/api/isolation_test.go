@@ -23,8 +23,8 @@ var shared = map[string]string{
 
 // unlisted names the paths that the framework does not know, with where they are held to isolation.
 var unlisted = []string{
-	"/",                                                                                                         // what no route takes
-	"/api/trpc/",                                                                                                // TestOldCallsSeeTheirWorkspaceAlone
+	"/",                       // what no route takes
+	"/api/trpc/", "/api/trpc", // TestOldCallsSeeTheirWorkspaceAlone
 	"GET /docs", "GET /docs/start.js", "GET /docs/swagger-ui.css", "GET /docs/swagger-ui-bundle.js", "GET /{$}", // pages
 	"POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models", "GET /v1/models/{id...}", // in the description
 	"GET /oauth/linkedin/start", "GET /oauth/linkedin/callback", // by a one-time link, bound to the browser that opened it

@@ -198,6 +198,14 @@ type IDInput struct {
 	ID string `path:"id" format:"uuid"`
 }
 
+// Resolve refuses what the framework takes for a UUID and the store does not, such as urn:uuid:….
+func (in *IDInput) Resolve(huma.Context) []error {
+	if growth.ValidID(in.ID) {
+		return nil
+	}
+	return []error{&huma.ErrorDetail{Location: "path.id", Message: "use an id of 36 characters, such as 01981f3e-7c3a-7000-8000-000000000000"}}
+}
+
 func (a *api) cancelJob(ctx context.Context, in *IDInput) (*jobOutput, error) {
 	sc := a.Store.In(who(ctx).Workspace)
 	if _, err := sc.CancelJob(ctx, growth.JobID(in.ID)); err != nil {

@@ -69,7 +69,7 @@ func (a *api) complete(ctx context.Context, b CompleteBody) (Completion, error) 
 	}
 	ans, err := a.Router.Complete(ctx, req)
 	if err != nil {
-		return Completion{}, err
+		return Completion{}, a.inCurrency(ctx, err)
 	}
 	return a.completion(ctx, ans), nil
 }

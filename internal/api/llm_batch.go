@@ -52,7 +52,7 @@ func (a *api) completeBatch(ctx context.Context, b CompleteBatchBody) Completion
 	}
 	for n, r := range a.Router.CompleteBatch(ctx, reqs, b.Concurrency) {
 		if r.Err != nil {
-			out.Data[places[n]].Error = problemOf(r.Err)
+			out.Data[places[n]].Error = problemOf(a.inCurrency(ctx, r.Err))
 			continue
 		}
 		c := a.completion(ctx, r.Answer)

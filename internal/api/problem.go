@@ -1,15 +1,19 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
 	"math"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/router"
@@ -97,12 +101,23 @@ func newProblem(status int, message string, errs ...error) *Problem {
 	return p
 }
 
-// plainer words what the framework says about members that do not exist.
+var exponent = regexp.MustCompile(`\d(\.\d+)?e\+\d+`)
+
+// plainer says what would be right where the framework does not, and writes numbers out that it shortens to 2.592e+06.
 func plainer(s string) string {
 	if s == "unexpected property" {
 		return "there is no such field; see the schema at /docs"
 	}
-	return s
+	if strings.HasPrefix(s, "unknown content type") {
+		return s + "; send JSON, with the header Content-Type: application/json"
+	}
+	return exponent.ReplaceAllStringFunc(s, func(n string) string {
+		f, err := strconv.ParseFloat(n, 64)
+		if err != nil {
+			return n
+		}
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	})
 }
 
 // problemOf turns any error into what a caller may see.
@@ -134,9 +149,39 @@ func problemOf(err error) *Problem {
 	return p
 }
 
+// chainInCurrency is the end of a chain with what its calls cost in the currency of the installation.
+type chainInCurrency struct {
+	error
+
+	calls []growth.Call
+}
+
+// Unwrap is the error itself.
+func (e *chainInCurrency) Unwrap() error { return e.error }
+
+// inCurrency shows what the calls of a chain that failed have cost as those of one that answered are shown.
+func (a *api) inCurrency(ctx context.Context, err error) error {
+	chain, ok := errors.AsType[*router.ChainError](err)
+	if !ok {
+		return err
+	}
+	rate, unknown := a.rate(ctx)
+	if unknown != nil {
+		rate = decimal.Decimal{}
+	}
+	calls := slices.Clone(chain.Calls) // several callers may have waited for the same walk
+	for i := range calls {
+		calls[i].Cost = a.money(calls[i].Cost, rate)
+	}
+	return &chainInCurrency{err, calls}
+}
+
 // chainProblem is how the end of a chain looks from outside: a provider's status never becomes ours.
 func chainProblem(p *Problem, chain *router.ChainError) *Problem {
 	p.Calls, p.WalkID, p.Budget = chain.Calls, chain.Walk, chain.Budget
+	if shown, ok := errors.AsType[*chainInCurrency](p.cause); ok {
+		p.Calls = shown.calls
+	}
 	if chain.Budget != nil {
 		return p
 	}

@@ -257,16 +257,24 @@ func (c *recount) percentile(q float64) float64 {
 	return float64(c.latencies[int(math.Ceil(q*float64(len(c.latencies))))-1])
 }
 
+// amount is what is known of a cost.
+func amount(d *decimal.Decimal) decimal.Decimal {
+	if d == nil {
+		return decimal.Zero
+	}
+	return *d
+}
+
 // inAnalytics is what a summary says of the same things.
 func inAnalytics(s analytics.Summary) *recount {
 	c := &recount{
-		Calls: s.Total.Calls, Failed: s.Total.Failed, Answered: s.Total.Answered, Tokens: s.Total.Tokens, Unknown: s.Total.UnknownCosts, Cost: s.Total.Cost,
-		Fallbacks: s.Waste.Fallbacks.Cost, Retries: s.Waste.Retries.Cost, FallbackCalls: s.Waste.Fallbacks.Calls, RetryCalls: s.Waste.Retries.Calls,
+		Calls: s.Total.Calls, Failed: s.Total.Failed, Answered: s.Total.Answered, Tokens: s.Total.Tokens, Unknown: s.Total.UnknownCosts, Cost: *s.Total.Cost,
+		Fallbacks: amount(s.Waste.Fallbacks.Cost), Retries: amount(s.Waste.Retries.Cost), FallbackCalls: s.Waste.Fallbacks.Calls, RetryCalls: s.Waste.Retries.Calls,
 		ByProvider: map[string]int64{}, ByModel: map[string]int64{}, ByTask: map[string]int64{}, CostByProvider: map[string]decimal.Decimal{},
 		Minutes: s.Chain.Minutes, UpMinutes: s.Chain.UpMinutes, Failovers: s.Chain.Failovers, FailoversOK: s.Chain.FailoversOK,
 	}
 	for name, a := range s.Providers {
-		c.ByProvider[name], c.CostByProvider[name] = a.Calls, a.Cost
+		c.ByProvider[name], c.CostByProvider[name] = a.Calls, amount(a.Cost)
 	}
 	for name, a := range s.Models {
 		c.ByModel[name] = a.Calls

@@ -14,9 +14,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/analytics"
 	"github.com/zakibelm/astrogrowth/internal/auth"
+	"github.com/zakibelm/astrogrowth/store"
 )
 
 // trpcMaxBatch is how many calls one request may carry.
@@ -101,17 +104,25 @@ func (a *api) trpc(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	batch := r.URL.Query().Get("batch") == "1"
-	names := []string{strings.TrimPrefix(r.URL.Path, "/api/trpc/")}
+	names := []string{strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/api/trpc"), "/")}
 	if batch {
 		names = strings.Split(names[0], ",")
 	}
-	inputs, problem := a.trpcInputs(w, r, names, batch)
-	if problem != nil {
+	if len(names) > trpcMaxBatch {
+		problem := newProblem(400, "Batch call exceeds maximum size of "+strconv.Itoa(trpcMaxBatch))
 		writeEnvelopes(w, r, []envelope{trpcFault(names[0], problem)}, false)
 		return
 	}
 	principal, err := a.principal(r.Context(), r.Header.Get("Authorization"), r.Header.Get("X-API-Key"), r.Header.Get("X-Workspace"))
 	err = a.admit(r.Context(), principal, err, false, w.Header().Set)
+	var inputs []json.RawMessage
+	if err == nil { // of a stranger nothing is read
+		var problem *Problem
+		if inputs, problem = a.trpcInputs(w, r, names, batch); problem != nil {
+			writeEnvelopes(w, r, []envelope{trpcFault(names[0], problem)}, false)
+			return
+		}
+	}
 	out := make([]envelope, len(names))
 	for i, name := range names {
 		if err != nil {
@@ -183,9 +194,6 @@ func (a *api) report(ctx context.Context, err error) {
 
 // trpcInputs reads the input of every call of a request.
 func (a *api) trpcInputs(w http.ResponseWriter, r *http.Request, names []string, batch bool) ([]json.RawMessage, *Problem) {
-	if len(names) > trpcMaxBatch {
-		return nil, newProblem(400, "Batch call exceeds maximum size of "+strconv.Itoa(trpcMaxBatch))
-	}
 	raw := json.RawMessage(r.URL.Query().Get("input"))
 	if r.Method == http.MethodPost {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -335,9 +343,17 @@ func (a *api) trpcComplete(ctx context.Context, input json.RawMessage) (any, err
 	}, nil
 }
 
+// trpcMoney is an amount as a JSON number; null is one that nobody knows.
+func trpcMoney(d *decimal.Decimal) any {
+	if d == nil {
+		return nil
+	}
+	return d.InexactFloat64()
+}
+
 func trpcUsage(u *analytics.Activity) map[string]any {
 	return map[string]any{
-		"calls": u.Calls, "tokens": u.Tokens, "estimatedCostCAD": u.Cost.InexactFloat64(), "avgLatencyMs": u.AvgLatencyMS, "errorRate": u.ErrorRate,
+		"calls": u.Calls, "tokens": u.Tokens, "estimatedCostCAD": trpcMoney(u.Cost), "unknownCosts": u.UnknownCosts, "avgLatencyMs": u.AvgLatencyMS, "errorRate": u.ErrorRate,
 	}
 }
 
@@ -355,7 +371,7 @@ func (a *api) trpcSummary(ctx context.Context, input json.RawMessage) (any, erro
 	if days < 1 || days > 366 {
 		return nil, growth.InvalidField("api.trpc", "days", "use 1 to 366")
 	}
-	s, err := a.summary(ctx, days)
+	s, err := a.desk().Canadian().Summary(ctx, who(ctx).Workspace, store.Since(time.Now(), days))
 	if err != nil {
 		return nil, err
 	}
@@ -370,16 +386,16 @@ func (a *api) trpcSummary(ctx context.Context, input json.RawMessage) (any, erro
 		models[name] = m
 	}
 	for task, u := range s.TaskTypes {
-		tasks[string(task)] = map[string]any{"calls": u.Calls, "tokens": u.Tokens, "estimatedCostCAD": u.Cost.InexactFloat64(), "topModels": topModels(s.ByTask[task])}
+		tasks[string(task)] = map[string]any{"calls": u.Calls, "tokens": u.Tokens, "estimatedCostCAD": trpcMoney(u.Cost), "unknownCosts": u.UnknownCosts, "topModels": topModels(s.ByTask[task])}
 	}
 	daily := []any{}
 	for _, d := range s.Daily {
 		daily = append(daily, map[string]any{
-			"date": d.Date, "calls": d.Calls, "tokens": d.Tokens, "estimatedCostCAD": d.Cost.InexactFloat64(), "cacheHits": d.CacheHits, "cacheMisses": d.CacheMisses,
+			"date": d.Date, "calls": d.Calls, "tokens": d.Tokens, "estimatedCostCAD": trpcMoney(d.Cost), "unknownCosts": d.UnknownCosts, "cacheHits": d.CacheHits, "cacheMisses": d.CacheMisses,
 		})
 	}
 	return map[string]any{
-		"totalCalls": s.Total.Calls, "totalTokens": s.Total.Tokens, "totalCostCAD": s.Total.Cost.InexactFloat64(), "totalSavingsCAD": s.Cache.Saved.InexactFloat64(),
+		"totalCalls": s.Total.Calls, "totalTokens": s.Total.Tokens, "totalCostCAD": trpcMoney(s.Total.Cost), "unknownCosts": s.Total.UnknownCosts, "totalSavingsCAD": s.Cache.Saved.InexactFloat64(),
 		"providers": providers, "models": models, "taskTypes": tasks, "dailyUsage": daily,
 		"cacheMetrics":         map[string]any{"hits": s.Cache.Hits, "misses": s.Cache.Misses, "hitRate": s.Cache.HitRate, "savingsCAD": s.Cache.Saved.InexactFloat64()},
 		"circuitBreakerStatus": a.trpcBreakerMap(), "simulated": s.Simulated,
@@ -415,7 +431,7 @@ func (a *api) trpcForecast(ctx context.Context, input json.RawMessage) (any, err
 	if horizon < 1 || horizon > 366 {
 		return nil, growth.InvalidField("api.trpc", "horizonDays", "use 1 to 366")
 	}
-	f, err := a.desk().Forecast(ctx, who(ctx).Workspace, horizon)
+	f, err := a.desk().Canadian().Forecast(ctx, who(ctx).Workspace, horizon)
 	if err != nil {
 		return nil, err
 	}
@@ -429,7 +445,7 @@ func (a *api) trpcForecast(ctx context.Context, input json.RawMessage) (any, err
 }
 
 func (a *api) trpcCacheMetrics(ctx context.Context, _ json.RawMessage) (any, error) {
-	s, err := a.summary(ctx, 30)
+	s, err := a.desk().Summary(ctx, who(ctx).Workspace, store.Since(time.Now(), 30))
 	if err != nil {
 		return nil, err
 	}

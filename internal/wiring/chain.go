@@ -138,8 +138,11 @@ func (b *Base) Rate() func(context.Context) (decimal.Decimal, error) {
 // SaveRate stores the configured rate of the display currency, when there is one.
 func (b *Base) SaveRate(ctx context.Context) error {
 	rate, known := b.Config.Rate()
-	if !known {
-		return nil
+	if known {
+		if err := b.Store.SetRate(ctx, b.Config.Currency, rate, "configuration"); err != nil {
+			return err
+		}
 	}
-	return b.Store.SetRate(ctx, b.Config.Currency, rate, "configuration")
+	// Older clients and one of the targets speak of Canadian dollars, whatever the installation shows.
+	return b.Store.SetRate(ctx, "CAD", b.Config.FXUSDCAD, "configuration")
 }
