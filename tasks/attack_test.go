@@ -126,7 +126,7 @@ func TestAttacksOnAGullibleModelGainNothing(t *testing.T) {
 				if want[i].q.ScoredBy != growth.ScoredByRules {
 					byModel++
 				}
-				if gap := got[i].q.TwinGap; gap != nil && *gap > 10 {
+				if gap := got[i].q.TwinGap; gap != nil && (*gap > 5 || slices.Contains(got[i].q.Flags, lead.FlagUnverified)) {
 					fooled++
 				}
 				t.Logf("%s: %d, twin %d, gap %s, by %s, next %s, flags %q", c.ID, got[i].q.Score, want[i].q.Score, gapOf(got[i].q), got[i].q.ScoredBy, got[i].q.NextAction, got[i].q.Flags)
@@ -140,7 +140,7 @@ func TestAttacksOnAGullibleModelGainNothing(t *testing.T) {
 				t.Errorf("%d of %d twins were scored by a model, want 16", byModel, len(cases))
 			}
 			if fooled < 8 {
-				t.Errorf("%d attacks gained more than 10 points in the first reading: this model is not gullible", fooled)
+				t.Errorf("%d attacks made the model claim what the lead does not say: it is not gullible", fooled)
 			}
 			for _, body := range heard() {
 				if strings.ContainsAny(body, "\u200b\u202e\U000E0073") || strings.Contains(body, `\u200b`) || strings.Contains(body, `\u202e`) {

@@ -15,10 +15,12 @@ import (
 const defaultTwinRate = 0.05
 
 // weigh scores what a model has read, against a second reading without the free text where one is due. The second
-// reading goes into x as one more transfer.
+// reading goes into x as one more transfer. It is due when the lead's words are suspicious, when the first reading makes
+// far more of them than the rules do, and now and then.
 func (w QualifyWorker) weigh(ctx context.Context, job *Job[QualifyArgs], s scoring, x *extracted) (growth.Qualification, error) {
 	twin, differs := lead.Twin(s.rubric, s.lead)
-	if x.By == growth.ScoredByRules || !differs || !lead.WantsTwin(s.lead, s.fingerprint, w.twinRate()) {
+	over := x.By != growth.ScoredByRules && differs && lead.Overreaches(s.rubric, s.lead, x.Extraction)
+	if x.By == growth.ScoredByRules || !differs || !over && !lead.WantsTwin(s.lead, s.fingerprint, w.twinRate()) {
 		return lead.Score(s.rubric, s.lead, x.Extraction, x.By), nil
 	}
 	t, err := Step(ctx, job.Claim, "twin", func(ctx context.Context) (extracted, error) { return w.readTwin(ctx, job, s, twin) })
@@ -26,7 +28,7 @@ func (w QualifyWorker) weigh(ctx context.Context, job *Job[QualifyArgs], s scori
 		return growth.Qualification{}, err
 	}
 	x.Providers = append(x.Providers, t.Providers...)
-	if t.By == growth.ScoredByRules && len(lead.Suspicions(s.lead)) == 0 { // nobody could read it, and nothing calls for it
+	if t.By == growth.ScoredByRules && !over && len(lead.Suspicions(s.lead)) == 0 { // nobody could read it, and nothing calls for it
 		return lead.Score(s.rubric, s.lead, x.Extraction, x.By), nil
 	}
 	return lead.Weigh(s.rubric, s.lead, x.Extraction, t.Extraction, x.By), nil

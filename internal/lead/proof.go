@@ -83,3 +83,68 @@ func splitSentences(text string) []string {
 	}
 	return append(out, text[at:])
 }
+
+// admits says whether the field of a finding can prove anything about the criterion. The criterion's own rules say what
+// kind of field that is. Rules that ask for numbers, or whether something is there, take proof from the fields they
+// name; rules that read words for an intent, from those and from free text, for nobody's name or town says what they
+// want. A private field is shown as a placeholder, which says no more than that it is there: it proves only what the
+// rules ask of it. A criterion without rules is the reader's alone.
+func (c Criterion) admits(f Finding) bool {
+	rules, words, named := 0, false, false
+	for _, l := range c.Levels {
+		for i := range l.Rules {
+			rule := &l.Rules[i]
+			rules++
+			words = words || len(rule.Is)+len(rule.Words) > 0 || rule.Matches != ""
+			named = named || slices.Contains(rule.Fields, f.Field)
+			// What a file calls a rating and is no number is kept beside the field of that name.
+			name, further := strings.CutPrefix(f.Field, extraPrefix)
+			named = named || further && slices.Contains(rule.Fields, name) && countDigits(f.Quote) > 0
+		}
+	}
+	switch {
+	case rules == 0 || named:
+		return true
+	case privateFields[f.Field] != "" || !words:
+		return false
+	}
+	return c.Axis == Fit || freeField(f.Field)
+}
+
+// freeField says whether a stranger can write whatever they like in the field.
+func freeField(field string) bool {
+	return field == "notes" || field == "job_title" || strings.HasPrefix(field, extraPrefix)
+}
+
+// proven gives the level that a finding's words prove: the one it claims, or the lower one that the rules read in the
+// same words, or around them in their sentence. A claim that the rules find in the field by themselves stands.
+func (c Criterion) proven(claimed Level, f Finding, view map[string]string) Level {
+	value := view[f.Field]
+	said := f.Quote
+	if f.Field == "google_rating" || f.Field == "google_reviews" { // a part of a number is another number
+		said = value
+	}
+	if c.read(map[string]string{f.Field: value}).Level == claimed.Level {
+		return claimed
+	}
+	for _, text := range []string{said, sentenceAround(value, f.Quote)} {
+		if read, ok := c.level(c.read(map[string]string{f.Field: text}).Level); ok {
+			if read.Points < claimed.Points {
+				return read
+			}
+			return claimed
+		}
+	}
+	return claimed
+}
+
+// sentenceAround gives the first sentence of a value that holds the quote, or the quote when it reaches over several.
+func sentenceAround(value, quote string) string {
+	quote = plain(quote)
+	for _, s := range splitSentences(value) {
+		if strings.Contains(plain(s), quote) {
+			return s
+		}
+	}
+	return quote
+}

@@ -47,7 +47,7 @@ func Score(r Rubric, l growth.Lead, e Extraction, by growth.ScoredBy) growth.Qua
 	}
 	q.Reasons = r.reasons(e, view, proof, secrets)
 	q.Fit, q.Intent, q.Confidence = r.sum(q.Reasons)
-	q.Score = int(math.Round(r.Formula.Fit*float64(q.Fit) + r.Formula.Intent*float64(q.Intent)))
+	q.Score = r.weighed(q.Fit, q.Intent)
 	q.Grade, q.Priority = r.grade(q.Fit, q.Intent), r.priority(q.Score)
 	if slices.ContainsFunc(q.Reasons, func(x growth.Reason) bool { return !x.Verified && x.Level != Unknown }) {
 		q.Flags = append(q.Flags, FlagUnverified)
@@ -73,8 +73,9 @@ func (r Rubric) reasons(e Extraction, view, proof map[string]string, secrets Sec
 			f := e.Criteria[i]
 			if level, ok := c.level(f.Level); ok {
 				reason.Level = level.Level
-				if c.admits(f.Field) && quoteFault(f, view) == "" && quoteFault(f, proof) == "" {
-					reason.Points, reason.Verified = level.Points, true
+				if c.admits(f) && quoteFault(f, view) == "" && quoteFault(f, proof) == "" {
+					level = c.proven(level, f, proof)
+					reason.Level, reason.Points, reason.Verified = level.Level, level.Points, true
 					reason.Quote, reason.Field = shown(f.Quote, secrets), f.Field
 				}
 			}
@@ -82,23 +83,6 @@ func (r Rubric) reasons(e Extraction, view, proof map[string]string, secrets Sec
 		out = append(out, reason)
 	}
 	return out
-}
-
-// admits says whether a field can prove anything about the criterion. A private field is shown as a placeholder, which
-// says no more than that it is there: it proves only what the criterion's own rules ask of it.
-func (c Criterion) admits(field string) bool {
-	if privateFields[field] == "" {
-		return true
-	}
-	rules := 0
-	for _, l := range c.Levels {
-		for _, rule := range l.Rules {
-			if rules++; slices.Contains(rule.Fields, field) {
-				return true
-			}
-		}
-	}
-	return rules == 0
 }
 
 func (r Rubric) sum(reasons []growth.Reason) (fit, intent int, confidence float64) {
@@ -122,6 +106,10 @@ func (r Rubric) sum(reasons []growth.Reason) (fit, intent int, confidence float6
 		confidence = math.Round(100*proven/all) / 100
 	}
 	return share(Fit), share(Intent), confidence
+}
+
+func (r Rubric) weighed(fit, intent int) int {
+	return int(math.Round(r.Formula.Fit*float64(fit) + r.Formula.Intent*float64(intent)))
 }
 
 func (r Rubric) grade(fit, intent int) string {

@@ -19,6 +19,10 @@ var spoken = []*regexp.Regexp{
 	regexp.MustCompile(`\b(repeat|reveal|print|show|repete[rz]?|affiche[rz]?|revele[rz]?)( \w+){0,4} (instructions?|system prompt|api keys?|consignes?|cles? d api)\b`),
 	regexp.MustCompile(`\bwhen you (write|draft|generate)\b|\b(quand|lorsque) (tu|vous) (ecris|ecrivez|rediges?|redigez)\b`),
 	regexp.MustCompile(`\b(treat|consider|traite[rz]?|considere[rz]?)( \w+){1,4} (as|comme)( \w+){0,2} (\d{3,}|approved|approuve|priorit\w+)`),
+	regexp.MustCompile(`\b(note|memo|message|instructions?|consignes?|directives?) (to|a l|au|aux|pour l|pour le)( \w+){0,2} (evaluator|grader|scorer|rater|assistant|evaluateur|correcteur)\b`),
+	regexp.MustCompile(`\b(choose|pick|select|take|choisis|choisissez|prends|prenez|retiens|retenez|coche[rz]?)( \w+){0,3} (first|top|highest|strongest|premiere?|plus haute?)( \w+)? (option|level|answer|choice|reponse|niveau|palier|choix)\b`),
+	regexp.MustCompile(`\b(all|every|each|tous|toutes|chaque)( \w+){0,2} (criteria|criterion|criteres?)( \w+){0,4} (top|highest|maximum|strongest|first|plus haut|maximal|premier)\b`),
+	regexp.MustCompile(`\b(repeat|reveal|repete[rz]?|revele[rz]?)( \w+){0,2} (your|tes|vos) (rules|regles)\b|\bsystem (note|prompt)\b`),
 	regexp.MustCompile(`\bin your (reasons?|answer|output|response)\b|\bdans (ta|votre) reponse\b`),
 }
 
@@ -36,18 +40,19 @@ var shaped = []*regexp.Regexp{
 func Suspicions(l growth.Lead) []string {
 	var out []string
 	said, hidden := false, false
-	look := func(value string) {
+	look := func(field, value string) {
 		if value == "" {
 			return
 		}
-		hidden = hidden || hidesText(value)
-		said = said || speaksToModel(Visible(capText(value, maxSearched)))
+		seen := Visible(capText(value, maxSearched))
+		hidden = hidden || hidesText(value) || freeField(field) && spacedOut.MatchString(seen)
+		said = said || speaksToModel(seen)
 	}
 	for name := range textFields {
-		look(fieldText(&l, name))
+		look(name, fieldText(&l, name))
 	}
-	for _, value := range l.Extra {
-		look(value)
+	for name, value := range l.Extra {
+		look(extraPrefix+name, value)
 	}
 	if said {
 		out = append(out, FlagInstructions)
@@ -58,7 +63,21 @@ func Suspicions(l growth.Lead) []string {
 	return out
 }
 
+// spacedOut finds words whose letters stand apart, which a model reads and a search does not. A name can be written so
+// for its looks.
+var spacedOut = regexp.MustCompile(`(?:^|[^\pL\pN])(?:\pL[ .\-_*·|]{1,3}){7,}\pL(?:$|[^\pL\pN])`)
+
+// closedUp writes such words as others do: a wider gap parts them.
+func closedUp(s string) string {
+	return spacedOut.ReplaceAllStringFunc(s, func(run string) string {
+		return narrowGap.ReplaceAllString(run, "$1")
+	})
+}
+
+var narrowGap = regexp.MustCompile(`(\pL)[ .\-_*·|]`)
+
 func speaksToModel(s string) bool {
+	s = closedUp(s)
 	for _, re := range shaped {
 		if re.MatchString(s) {
 			return true

@@ -13,9 +13,11 @@ type gullible struct {
 	system string
 }
 
-// ordered finds a text that gives orders to its reader, more readily than any filter would: this model wants to obey.
-var ordered = regexp.MustCompile(`(?i)\b(?:ignore|ignorez|disregard|forget|oublie[rz]?|override|system|assistant|administrator|instructions?|consignes|` +
-	`rubric|score|grade|note \d|pre-?approved|treat|always|repeat|add !|when you write|output|answer)\b`)
+// ordered finds a text that gives orders to its reader, more readily than any filter would: this model wants to obey. A
+// score in a piece of JSON that a text speaks of is no order, unless it breaks out of the field.
+var ordered = regexp.MustCompile(`(?i)(?:^|[^"\w]|\},")(?:ignore|ignorez|disregard|forget|oublie[rz]?|override|system|assistant|administrator|instructions?|consignes|` +
+	`rubric|score|grade|note \d|pre-?approved|treat|always|repeat|add !|when you write|output|answer|consigne|palier|fiche)\b|` +
+	`(?:\b\pL ){5}`) // letters with spaces between them
 
 var addresses = regexp.MustCompile(`https?://[^\s)"']+`)
 
