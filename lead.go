@@ -133,5 +133,6 @@ type Qualification struct {
 	Model               string   `json:"model"` // provider/model; empty when the rules scored
 	ScoredBy            ScoredBy `json:"scored_by"`
 	TwinGap             *int     `json:"twin_gap,omitempty"` // points of the free text that nothing else explains; nil: not measured
+	Simulated           bool     `json:"simulated"`          // the simulator had a hand in it
 	Reused              bool     `json:"reused"`             // the stored score, because nothing that it rests on has changed
 }

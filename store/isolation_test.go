@@ -637,6 +637,9 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"ScoredWith": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.ScoredWith(o.ctx, []growth.LeadID{o.lead.Lead.ID}))
 	},
+	"ScoredBySimulator": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.ScoredBySimulator(o.ctx, []growth.LeadID{o.lead.Lead.ID}))
+	},
 	"Campaign": func(sc store.Scoped, o owned) (any, bool) { return absent(second(sc.Campaign(o.ctx, o.campaign.ID))) },
 	"CountCampaign": func(sc store.Scoped, o owned) (any, bool) {
 		return absent(second(sc.CountCampaign(o.ctx, o.campaign.ID)))

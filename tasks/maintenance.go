@@ -61,6 +61,7 @@ type MaintenanceWorker struct {
 	Queue     *Queue
 	Retention time.Duration // of finished jobs and events; 0: 90 days
 	Accounts  *Accounts     // nil: there are none to look after
+	Live      bool          // no simulator stands in for the providers
 
 	// Prices asks the providers for their lists and says of how many models each names a price; nil: there is nobody to ask.
 	Prices func(ctx context.Context) (map[string]int, error)
@@ -115,7 +116,7 @@ func (w MaintenanceWorker) purge(ctx context.Context, _ *Job[MaintenanceArgs]) (
 
 // rescore looks at every lead of the job's workspace. What was asked for before a restart is not asked for again.
 func (w MaintenanceWorker) rescore(ctx context.Context, job *Job[MaintenanceArgs]) (any, error) {
-	r := Rescore{Rules: true, Campaign: job.Args.Campaign, Limit: maxRescore, TraceID: job.Job.TraceID, KeyID: job.Job.KeyID}
+	r := Rescore{Rules: true, Live: w.Live, Campaign: job.Args.Campaign, Limit: maxRescore, TraceID: job.Job.TraceID, KeyID: job.Job.KeyID}
 	var sum Rescored
 	for {
 		out, err := w.Queue.Rescore(ctx, job.Job.Workspace, r)

@@ -66,6 +66,7 @@ type Chain interface {
 type QualifyWorker struct {
 	Store    *store.Store
 	Chain    Chain
+	Live     bool    // no simulator stands in for the providers: what one scored is scored anew
 	TwinRate float64 // share of unsuspicious leads that are read a second time without their free text; 0: 0.05, below 0: none
 }
 
@@ -91,8 +92,11 @@ func (w QualifyWorker) Work(ctx context.Context, job *Job[QualifyArgs]) error {
 	if err != nil {
 		return err
 	}
-	if ok && (kept.ScoredBy != growth.ScoredByRules || len(kept.Disqualifiers) > 0) {
+	if ok && (kept.ScoredBy != growth.ScoredByRules || len(kept.Disqualifiers) > 0) && !(w.Live && kept.Simulated) {
 		kept.Reused = true
+		if kept.Simulated {
+			job.Simulated()
+		}
 		if s.current != s.fingerprint { // the lead is again what it was before its newest score
 			return w.save(job, s, kept, extracted{})
 		}
@@ -113,7 +117,7 @@ func (w QualifyWorker) Work(ctx context.Context, job *Job[QualifyArgs]) error {
 	if err != nil {
 		return err
 	}
-	q.Model, q.PromptVersion = x.Model, prompts.Qualification
+	q.Model, q.PromptVersion, q.Simulated = x.Model, prompts.Qualification, x.Simulated
 	return w.save(job, s, q, x)
 }
 
@@ -152,6 +156,7 @@ type extracted struct {
 	Extraction lead.Extraction `json:"extraction"`
 	By         growth.ScoredBy `json:"by"`
 	Model      string          `json:"model"`
+	Simulated  bool            `json:"simulated,omitempty"`
 	Providers  []growth.Call   `json:"calls,omitempty"` // to whom the lead's fields went
 }
 
@@ -178,6 +183,7 @@ func (w QualifyWorker) extract(ctx context.Context, job *Job[QualifyArgs], s sco
 		return extracted{}, growth.Errorf(growth.Malformed, "tasks.extract", "the answer does not decode")
 	}
 	x := extracted{Extraction: e.WithoutEcho(messages[0].Content), By: growth.ScoredByModel, Model: a.Provider + "/" + a.Model, Providers: sent(a.Calls)}
+	x.Simulated = a.Simulated
 	if a.FallbackAttempts > 0 {
 		x.By = growth.ScoredByFallback
 	}

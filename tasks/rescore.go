@@ -13,6 +13,7 @@ import (
 type Rescore struct {
 	Args     QualifyArgs       // without a lead
 	Rules    bool              // also leads that the rules scored because no model could be had
+	Live     bool              // also leads that the simulator scored, for none is in use any more
 	Campaign growth.CampaignID // empty: every lead of the workspace
 	Limit    int               // how many leads are looked at, at most 10,000; 0: 1,000
 	Cursor   string            // Rescored.NextCursor of the call before
@@ -94,6 +95,10 @@ func (q *Queue) rescore(ctx context.Context, r rescoring, leads []store.SavedLea
 	if err != nil {
 		return err
 	}
+	simulated, err := q.simulated(ctx, r, leads)
+	if err != nil {
+		return err
+	}
 	closed, err := q.closed(ctx, r, leads)
 	if err != nil {
 		return err
@@ -118,7 +123,7 @@ func (q *Queue) rescore(ctx context.Context, r rescoring, leads []store.SavedLea
 		if err != nil {
 			return err
 		}
-		if fp == l.Fingerprint && !byRules[l.Lead.ID] {
+		if fp == l.Fingerprint && !byRules[l.Lead.ID] && !simulated[l.Lead.ID] {
 			out.Unchanged++
 			continue
 		}
@@ -149,11 +154,23 @@ func (q *Queue) byRules(ctx context.Context, r rescoring, leads []store.SavedLea
 	if !r.Rules {
 		return nil, nil
 	}
+	return q.store.In(r.ws).ScoredByRules(ctx, idsOf(leads), maxRuleScores)
+}
+
+// simulated finds those leads that the simulator scored, when that is in use no more.
+func (q *Queue) simulated(ctx context.Context, r rescoring, leads []store.SavedLead) (map[growth.LeadID]bool, error) {
+	if !r.Live {
+		return nil, nil
+	}
+	return q.store.In(r.ws).ScoredBySimulator(ctx, idsOf(leads))
+}
+
+func idsOf(leads []store.SavedLead) []growth.LeadID {
 	ids := make([]growth.LeadID, len(leads))
 	for i, l := range leads {
 		ids[i] = l.Lead.ID
 	}
-	return q.store.In(r.ws).ScoredByRules(ctx, ids, maxRuleScores)
+	return ids
 }
 
 // maxRuleScores is how often the rules may score one and the same state of a lead: one that every model turns down is

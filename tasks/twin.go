@@ -27,7 +27,7 @@ func (w QualifyWorker) weigh(ctx context.Context, job *Job[QualifyArgs], s scori
 	if err != nil {
 		return growth.Qualification{}, err
 	}
-	x.Providers = append(x.Providers, t.Providers...)
+	x.Providers, x.Simulated = append(x.Providers, t.Providers...), x.Simulated || t.Simulated
 	if t.By == growth.ScoredByRules && !over && len(lead.Suspicions(s.lead)) == 0 { // nobody could read it, and nothing calls for it
 		return lead.Score(s.rubric, s.lead, x.Extraction, x.By), nil
 	}

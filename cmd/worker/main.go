@@ -125,13 +125,13 @@ func callbackSlots(concurrency int) int { return max(concurrency/2, 2) }
 
 func register(ctx context.Context, r *tasks.Runner, b *wiring.Base, chain *wiring.Chain, queue *tasks.Queue, accounts *tasks.Accounts) {
 	cfg := b.Config
-	tasks.AddWorker(r, tasks.QualifyWorker{Store: b.Store, Chain: chain.Router})
+	tasks.AddWorker(r, tasks.QualifyWorker{Store: b.Store, Chain: chain.Router, Live: !cfg.SimulatorWanted()})
 	tasks.AddWorker(r, tasks.AgreementWorker{Store: b.Store, Chain: chain.Router})
 	tasks.AddWorker(r, tasks.ContentWorker{Store: b.Store, Chain: chain.Router})
 	tasks.AddWorker(r, b.PublishWorker(accounts))
 	tasks.AddWorker(r, tasks.MaintenanceWorker{
 		Store: b.Store, Queue: queue, Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour, Accounts: accounts,
-		Prices: chain.SyncPrices,
+		Prices: chain.SyncPrices, Live: !cfg.SimulatorWanted(),
 	})
 	hosts := append([]string(nil), cfg.CallbackHosts...)
 	if !cfg.KeysRequired() {

@@ -216,7 +216,7 @@ type rescoreInput struct {
 
 func (a *api) postRescore(ctx context.Context, in *rescoreInput) (*struct{ Body tasks.Rescored }, error) {
 	out, err := a.Queue.Rescore(ctx, who(ctx).Workspace, tasks.Rescore{
-		Campaign: in.Body.Campaign, Limit: in.Body.Limit, Cursor: in.Body.Cursor, Rules: in.Body.Rules,
+		Campaign: in.Body.Campaign, Limit: in.Body.Limit, Cursor: in.Body.Cursor, Rules: in.Body.Rules, Live: !a.Simulated,
 		Args:    tasks.QualifyArgs{Rubric: in.Body.Rubric, ICP: in.Body.ICP, Language: in.Body.Language},
 		TraceID: daemon.RequestID(ctx), KeyID: who(ctx).KeyID,
 	})

@@ -45,7 +45,7 @@ func (b *Base) Chain(ctx context.Context) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := cache.New(b.Redis)
+	kept, err := cache.New(b.Redis, cache.Settings{Live: !b.Config.SimulatorWanted()})
 	if err != nil {
 		return nil, err
 	}

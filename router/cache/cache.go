@@ -129,6 +129,7 @@ func redisName(ws growth.WorkspaceID, parts ...string) string {
 type Settings struct {
 	WorkspaceBytes int           // what Redis holds for one workspace at most; 0: 32 MiB
 	Lease          time.Duration // how long a silent holder keeps others waiting (Await); 0: 3 s
+	Live           bool          // the simulator is not in use: what it answered while it was is not found
 }
 
 // Cache holds both levels. It is safe for use by many goroutines.
@@ -159,6 +160,7 @@ func New(rdb redis.UniversalClient, s ...Settings) (*Cache, error) {
 		if s.Lease > 0 {
 			c.settings.Lease = s.Lease
 		}
+		c.settings.Live = c.settings.Live || s.Live
 	}
 	var err error
 	c.local, err = otter.New(&otter.Options[Digest, *Entry]{
@@ -237,7 +239,7 @@ func (c *Cache) read(k Key, found []any, epoch int64) (Entry, bool) {
 	value, _ := found[0].(string)
 	generation, _ := found[1].(string)
 	e, ok := c.decode(value)
-	if !ok || !time.Now().Before(e.until) {
+	if !ok || !time.Now().Before(e.until) || c.settings.Live && e.Simulated {
 		e, ok = Entry{}, false
 	}
 	n, _ := strconv.ParseInt(generation, 10, 64) // an absent one is 0
@@ -267,7 +269,7 @@ func (c *Cache) remember(k Key, e Entry, epoch int64) {
 
 // Put keeps an entry for ttl, when it is not too large and its workspace was not invalidated since the look-up.
 func (c *Cache) Put(ctx context.Context, k Key, e Entry, ttl time.Duration) {
-	if ttl < time.Millisecond || e.Seen == unseen || c.resting() {
+	if ttl < time.Millisecond || e.Seen == unseen || c.settings.Live && e.Simulated || c.resting() {
 		return
 	}
 	e.Exact, e.until = k.Exact, time.Now().Add(ttl)
