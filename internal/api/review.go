@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -79,12 +80,20 @@ func (a *api) explained(ctx context.Context, id growth.LeadID) (Explained, error
 	if err != nil {
 		return Explained{}, err
 	}
+	rubric, err := tasks.RubricOf(ctx, sc, q.Rubric)
+	if growth.CodeOf(err) == growth.Invalid { // it is there no more
+		name, version, _ := strings.Cut(q.Rubric, "@")
+		rubric, err = lead.Rubric{Name: name, Version: version}, nil
+	}
+	if err != nil {
+		return Explained{}, err
+	}
 	out := Explained{
 		LeadID: id, Score: l.Score, Priority: l.Priority, DecidedBy: decidedBy(l), Automated: q, AutomatedAt: at, Stale: stale,
 		Explanations: map[string]lead.Explanation{}, Transfers: transfers, Reviews: reviews,
 	}
 	for _, language := range []string{"fr", "en"} {
-		e := lead.Explain(l.Lead, q, ws.Settings.Reviewer, language)
+		e := lead.Explain(rubric, l.Lead, q, ws.Settings.Reviewer, language)
 		if stale {
 			e.Notice += staleNotice[language]
 		}

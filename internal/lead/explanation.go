@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	growth "github.com/zakibelm/astrogrowth"
 )
@@ -21,20 +20,16 @@ type Explanation struct {
 	Reviewer    string   `json:"reviewer"`
 }
 
-// Explain puts a lead's newest automated score into words, in French for "fr…", else in English. reviewer is who
-// answers to observations; an empty one is the team that runs the workspace.
-func Explain(l growth.Lead, q growth.Qualification, reviewer, language string) Explanation {
-	name, _, _ := strings.Cut(q.Rubric, "@")
-	r, err := Load(name)
-	if err != nil { // a rubric that is built in no more: its criteria go by their names
-		r = Rubric{Name: name}
-	}
+// Explain puts a lead's newest automated score into words, in French for "fr…", else in English. r is the rubric in the
+// version that scored; without its criteria, when it is there no more, they go by their names. reviewer is who answers
+// to observations; an empty one is the team that runs the workspace.
+func Explain(r Rubric, l growth.Lead, q growth.Qualification, reviewer, language string) Explanation {
 	w := words{r.In(language), language}
 	if reviewer == "" {
 		reviewer = w.say("the team that runs this workspace", "l'équipe responsable de cet espace de travail")
 	}
 	return Explanation{
-		Notice: w.notice(q), DataUsed: w.data(r, l, q), MainFactors: w.factors(q),
+		Notice: w.notice(q), DataUsed: w.data(r, l, q), MainFactors: w.factors(l, q),
 		Rights: w.say("You may ask for the data above, have it corrected, send observations, and ask that a person look at the score again.",
 			"Vous pouvez obtenir les renseignements ci-dessus, les faire rectifier, présenter vos observations et demander qu'une personne réexamine la note."),
 		Reviewer: w.say("Observations are read by: ", "Vos observations sont lues par\u00a0: ") + reviewer,
@@ -96,8 +91,11 @@ func (w words) data(r Rubric, l growth.Lead, q growth.Qualification) []string {
 }
 
 // factors lists the criteria by how much they moved the score: first those that earned most, then what was missing.
-func (w words) factors(q growth.Qualification) []string {
+func (w words) factors(l growth.Lead, q growth.Qualification) []string {
 	if len(q.Disqualifiers) > 0 {
+		if gates := Gates(w.rubric, l); len(gates) == len(q.Disqualifiers) { // the same, in this language
+			return gates
+		}
 		return slices.Clone(q.Disqualifiers)
 	}
 	reasons := slices.Clone(q.Reasons)

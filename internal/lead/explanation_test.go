@@ -18,7 +18,7 @@ func TestExplanationSpeaksBothLanguages(t *testing.T) {
 		{"fr-CA", "Elle a été calculée automatiquement\u00a0: un modèle de langage (openrouter/some-model)", "email\u00a0: ann@x.ca (montré à aucun modèle) — compté", "Que veut faire le prospect? 40 points sur 40, en raison de «\u00a0devis\u00a0» (notes)", "rien dans les renseignements", "lues par\u00a0: l'équipe", "the lead"},
 		{"en", "It was computed automatically: a language model (openrouter/some-model)", "email: ann@x.ca (not shown to any model) — counted", "What does the lead want done? 40 of 40 points, because of “devis” (notes)", "nothing in the data proves it", "read by: the team", "prospect"},
 	} {
-		e := lead.Explain(l, q, "", tc.language)
+		e := lead.Explain(r, l, q, "", tc.language)
 		data, factors := strings.Join(e.DataUsed, "\n"), strings.Join(e.MainFactors, "\n")
 		if !strings.Contains(e.Notice, tc.notice) || !strings.Contains(data, tc.data) || !strings.Contains(factors, tc.missing) || !strings.Contains(e.Reviewer, tc.reviewer) {
 			t.Errorf("%s: %+v", tc.language, e)
@@ -36,12 +36,27 @@ func TestExplanationOfGatesRulesAndOldRubrics(t *testing.T) {
 	t.Parallel()
 	r := load(t, "").In("en")
 	closed := growth.Lead{BusinessName: "Bistro", Extra: map[string]string{"status": "closed"}}
-	e := lead.Explain(closed, lead.Score(r, closed, lead.Rules(r, closed), growth.ScoredByRules), "Ann Roy, privacy@example.com", "en")
+	e := lead.Explain(r, closed, lead.Score(r, closed, lead.Rules(r, closed), growth.ScoredByRules), "Ann Roy, privacy@example.com", "en")
 	if len(e.MainFactors) != 1 || !strings.HasPrefix(e.MainFactors[0], "The business is closed") || !strings.Contains(e.Notice, "without a language model") || !strings.HasSuffix(e.Reviewer, "Ann Roy, privacy@example.com") {
 		t.Errorf("%+v", e)
 	}
+	french := lead.Score(r.In("fr"), closed, lead.Rules(r, closed), growth.ScoredByRules)
+	if e = lead.Explain(r, closed, french, "", "en"); !strings.HasPrefix(e.MainFactors[0], "The business is closed") {
+		t.Errorf("in English: %q", e.MainFactors)
+	}
 	old := growth.Qualification{Rubric: "gone@7", Reasons: []growth.Reason{{Criterion: "shoe_size", Points: 3, MaxPoints: 5, Quote: "43", Field: "extra.shoes", Verified: true}}}
-	if e = lead.Explain(closed, old, "", "en"); !strings.HasPrefix(e.MainFactors[0], "shoe_size 3 of 5 points") {
+	if e = lead.Explain(lead.Rubric{Name: "gone"}, closed, old, "", "en"); !strings.HasPrefix(e.MainFactors[0], "shoe_size 3 of 5 points") {
 		t.Errorf("%+v", e)
+	}
+}
+
+func TestExplanationSpeaksOfTheRubricThatScored(t *testing.T) {
+	t.Parallel()
+	r := small(t)
+	l := growth.Lead{BusinessName: "B", Notes: "all is good"}
+	e := claims("one", "good", "all is good", "notes")
+	got := lead.Explain(r, l, lead.Score(r, l, e, growth.ScoredByModel), "", "en")
+	if !strings.Contains(strings.Join(got.DataUsed, "\n"), "notes: all is good — counted") || strings.HasPrefix(got.MainFactors[0], "one ") {
+		t.Errorf("%+v", got)
 	}
 }
