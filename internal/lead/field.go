@@ -123,7 +123,10 @@ func setExtra(l *growth.Lead, name, value string) {
 
 // parseRating reads "4.6", "4,6" and "4,6/5".
 func parseRating(s string) (float64, bool) {
-	s, _, _ = strings.Cut(s, "/")
+	s, of, scaled := strings.Cut(s, "/")
+	if best, ok := parseNumber(of); scaled && (!ok || best != 5) { // of ten, perhaps
+		return 0, false
+	}
 	f, ok := parseNumber(s)
 	return f, ok && f >= 0 && f <= 5
 }

@@ -17,6 +17,9 @@ import (
 
 const opParse = "lead.Parse"
 
+// maxPointsOfLevel keeps sums of points far from where numbers lose their last digits.
+const maxPointsOfLevel = 1_000_000
+
 // Parse reads a rubric from YAML. An error names the line at fault. The same text is read once: what is given back is
 // shared and is not to be changed.
 func Parse(src []byte) (Rubric, error) { return parsed.of(src, parse) }
@@ -95,12 +98,13 @@ func (c rubricCheck) check(r *Rubric) error {
 		return c.at([]any{"version"}, "version must be lower-case letters, digits, '-', '_' and '.'")
 	case len(r.Criteria) == 0:
 		return c.at([]any{"criteria"}, "there are no criteria")
-	case math.Abs(r.Formula.Fit+r.Formula.Intent-1) > 1e-9 || r.Formula.Fit < 0 || r.Formula.Intent < 0:
+	case !(math.Abs(r.Formula.Fit+r.Formula.Intent-1) <= 1e-9) || // also what is no number
+		r.Formula.Fit < 0 || r.Formula.Intent < 0:
 		return c.at([]any{"formula"}, "the weights of fit and intent must make 1 together")
 	}
 	for name, t := range map[string]Thresholds{"grade": r.Grade, "priority": r.Priority} {
 		if t.Second < 0 || t.First < t.Second || t.First > 100 {
-			return c.at([]any{name}, "%s: first must be above second, both from 0 to 100", name)
+			return c.at([]any{name}, "%s: first must not be below second, both from 0 to 100", name)
 		}
 	}
 	for i, f := range r.Fields {
@@ -168,8 +172,8 @@ func (c rubricCheck) levels(r *Rubric, cr *Criterion, path []any) error {
 		switch {
 		case !rubricName.MatchString(l.Level) || seen[l.Level]:
 			return c.at(append(at, "level"), "the level %q of %s comes twice, is %q, or is no plain name", l.Level, cr.ID, Unknown)
-		case l.Points < 0 || math.IsNaN(l.Points) || math.IsInf(l.Points, 0):
-			return c.at(append(at, "points"), "points must be 0 or more")
+		case !(l.Points >= 0 && l.Points <= maxPointsOfLevel):
+			return c.at(append(at, "points"), "points must be from 0 to %d", maxPointsOfLevel)
 		case l.When == "":
 			return c.at(at, "the level %q needs the words (when) by which a reader knows it", l.Level)
 		}
