@@ -335,7 +335,7 @@ func (w ContentWorker) draft(ctx context.Context, wr *writing, step string) (dra
 	var d content.Draft
 	a, err := w.ask(ctx, wr, router.Request{Task: growth.TaskContent, Step: step, Schema: content.Schema(), SchemaName: prompts.Content}, system, user,
 		func(text string) (err error) { d, err = content.Decode(text); return err })
-	return drafted{Draft: d, Model: modelOf(a)}, err
+	return drafted{Draft: content.Typeset(d, wr.brief.Language), Model: modelOf(a)}, err
 }
 
 // judge has a text read by another model than the one that wrote it. Only where there is no other, the same one reads

@@ -126,3 +126,34 @@ func TestOneForeignSentenceInAParagraph(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestTypesetCostsNoRevision(t *testing.T) {
+	t.Parallel()
+	d := content.Draft{
+		Title: "Voici: la carte",
+		Body:  "« Bonjour » ! Un menu à 45 $ : goûtez ; dès 18:30 ?\nSur https://x.example/a:b?c=1 : venez, 10 % de rabais.",
+	}
+	want := content.Draft{
+		Title: "Voici\u00a0: la carte",
+		Body: "«\u00a0Bonjour\u00a0»\u00a0! Un menu à 45\u00a0$\u00a0: goûtez\u00a0; dès 18:30\u00a0?\n" +
+			"Sur https://x.example/a:b?c=1\u00a0: venez, 10\u00a0% de rabais.",
+	}
+	got := content.Typeset(d, "fr-CA")
+	if got.Title != want.Title || got.Body != want.Body {
+		t.Errorf("got %q", got)
+	}
+	if again := content.Typeset(got, "fr-CA"); again.Body != got.Body {
+		t.Errorf("again %q", again.Body)
+	}
+	for _, language := range []string{"fr-CA", "fr-FR"} {
+		if c := check(t, content.RuleTypography, got, content.Brief{Language: language}, growth.Brand{}); !c.OK {
+			t.Errorf("%s: %s", language, c.Detail)
+		}
+	}
+	if france := content.Typeset(content.Draft{Body: "Un «mot» juste! Voici."}, "fr-FR"); france.Body != "Un «\u00a0mot\u00a0» juste\u202f! Voici." {
+		t.Errorf("in France %q", france.Body)
+	}
+	if other := content.Typeset(d, "en-CA"); other.Body != d.Body {
+		t.Errorf("English: %q", other.Body)
+	}
+}
