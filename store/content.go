@@ -158,12 +158,14 @@ func (sc Scoped) Content(ctx context.Context, id growth.ContentID) (growth.Conte
 	return r.content()
 }
 
-// resumePublishing wakes the publish jobs that waited for a decision on a piece of content.
+// resumePublishing wakes the publish jobs that waited for a decision on a piece of content. Those that are held wait for a
+// word about their time.
 func (tx *Tx) resumePublishing(ctx context.Context, ws growth.WorkspaceID, id growth.ContentID) error {
 	_, err := tx.tx.ExecContext(ctx, `
 		UPDATE jobs SET state = 'queued', run_at = now(), epoch = epoch + 1, dispatched_at = NULL, updated_at = now()
 		WHERE workspace_id = $1 AND type = 'linkedin-publish' AND state = 'waiting' AND waiting_reason = 'approval'
-		  AND nullif(input->>'content_id', '')::uuid = $2`, ws, string(id))
+		  AND nullif(input->>'content_id', '')::uuid = $2
+		  AND NOT EXISTS (SELECT 1 FROM post_times t WHERE t.job_id = jobs.id AND t.verdict = 'held')`, ws, string(id))
 	return wrap("resume publishing", err)
 }
 

@@ -19,6 +19,8 @@ type Verdict struct {
 	Reason  string // of a rejection
 	By      string
 	Machine bool
+	Late    growth.LatePolicy // of an approval: what becomes of posts whose time has passed; empty: what their plan says
+	Slot    NextSlot          // for LateNextSlot
 }
 
 // ApproveContent approves the text that has this hash. The approval of a text that was edited meanwhile is a Conflict:
@@ -70,6 +72,11 @@ func (sc Scoped) DecideContent(ctx context.Context, id growth.ContentID, v Verdi
 		if err := tx.saveDecision(ctx, sc.ws, id, v); err != nil {
 			return err
 		}
+		if v.Approve {
+			if err := tx.judgeLate(ctx, sc.ws, id, v); err != nil {
+				return err
+			}
+		}
 		if err := tx.contentPlanned(ctx, sc.ws, id, ""); err != nil {
 			return err
 		}
@@ -86,6 +93,52 @@ func (sc Scoped) DecideContent(ctx context.Context, id growth.ContentID, v Verdi
 		return before, err
 	}
 	return sc.Content(ctx, id)
+}
+
+// judgeLate decides about the posts that waited for an approval beyond their time, by the word of who approves, else by
+// their account's plan: the question whether they still go out is asked now, and not after another round of the job.
+func (tx *Tx) judgeLate(ctx context.Context, ws growth.WorkspaceID, id growth.ContentID, v Verdict) error {
+	var rows []postTimeRow
+	if err := tx.tx.SelectContext(ctx, &rows, `
+		SELECT `+postTimeColumns+` FROM post_times t JOIN jobs j ON j.id = t.job_id
+		WHERE j.workspace_id = $1 AND j.type = 'linkedin-publish' AND j.state = 'waiting' AND j.waiting_reason = 'approval'
+		  AND nullif(j.input->>'content_id', '')::uuid = $2 AND t.verdict = '' AND t.at < now() ORDER BY t.job_id`, ws, id); err != nil {
+		return wrap("judge late", err)
+	}
+	for _, r := range rows {
+		if err := tx.judgeLateOne(ctx, r.postTime(), v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) judgeLateOne(ctx context.Context, t growth.PostTime, v Verdict) error {
+	if t.AccountID == "" { // whose plan holds is not known before the job runs
+		return nil
+	}
+	plan, err := postingPlan(ctx, tx.tx, t.Workspace, t.AccountID)
+	if err != nil || time.Since(t.At) <= time.Duration(max(plan.LateMinutes, 1))*time.Minute {
+		return err
+	}
+	verdict := growth.PostHeld
+	switch policy := v.Late; {
+	case policy == growth.LateNextSlot:
+		return tx.movePost(ctx, t.Workspace, t.JobID, PostWish{Time: growth.PostTime{AccountID: t.AccountID}, Slot: v.Slot})
+	case policy == growth.LatePublish:
+		verdict = growth.PostLate
+	case policy == "" && plan.Late != growth.LateAsk:
+		return nil // the job itself does what the plan says
+	}
+	if _, err := tx.tx.ExecContext(ctx, `
+		UPDATE post_times SET verdict = $3, judged_at = now() WHERE job_id = $1 AND workspace_id = $2`, t.JobID, t.Workspace, string(verdict)); err != nil || verdict != growth.PostHeld {
+		return wrap("judge late", err)
+	}
+	data, err := json.Marshal(map[string]any{"job_id": t.JobID, "planned_for": t.At, "account_id": t.AccountID})
+	if err != nil {
+		return wrap("judge late", err)
+	}
+	return tx.AddEvent(ctx, t.Workspace, t.JobID, NewEvent{Type: "post.held", Data: data})
 }
 
 // maxDecisions bounds how many decisions on one content are kept, the newest.

@@ -9,8 +9,9 @@ import (
 )
 
 // Approve approves the text that a person has read, by its hash. One that LinkedIn would not take is refused: it would
-// be found out at the time of its post, when nobody looks.
-func Approve(ctx context.Context, sc store.Scoped, id growth.ContentID, hash, by string) (growth.Content, error) {
+// be found out at the time of its post, when nobody looks. late says what becomes of posts of it whose time has passed;
+// empty: what their account's plan says.
+func Approve(ctx context.Context, sc store.Scoped, id growth.ContentID, hash, by string, late growth.LatePolicy) (growth.Content, error) {
 	c, err := sc.Content(ctx, id)
 	if err != nil {
 		return c, err
@@ -18,7 +19,7 @@ func Approve(ctx context.Context, sc store.Scoped, id growth.ContentID, hash, by
 	if err := fits("tasks.Approve", c); err != nil && c.Hash == hash {
 		return c, err
 	}
-	return sc.DecideContent(ctx, id, store.Verdict{Approve: true, Hash: hash, By: by})
+	return sc.DecideContent(ctx, id, store.Verdict{Approve: true, Hash: hash, By: by, Late: late, Slot: NextSlot})
 }
 
 // fits says whether LinkedIn takes a content at its length.

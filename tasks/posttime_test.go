@@ -176,6 +176,49 @@ func TestPostThatComesOutOfItsWindowDaysLateIsHeld(t *testing.T) {
 	}
 }
 
+// A person approves a text whose planned time has passed, and says at once what becomes of its post.
+func TestTextThatIsApprovedAfterItsTime(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		late    growth.LatePolicy
+		verdict growth.PostVerdict
+		state   growth.JobState
+		held    int
+	}{
+		{"", growth.PostHeld, growth.JobWaiting, 1},
+		{growth.LateAsk, growth.PostHeld, growth.JobWaiting, 1},
+		{growth.LatePublish, growth.PostLate, growth.JobQueued, 0},
+		{growth.LateNextSlot, "", growth.JobScheduled, 0},
+	} {
+		t.Run("late: "+string(tc.late), func(t *testing.T) {
+			t.Parallel()
+			p := newPress(t)
+			p.plan(everyHour)
+			c := p.content("Bonjour", growth.ContentInReview)
+			at := time.Now().Add(-3 * time.Hour).UTC().Truncate(time.Second)
+			got, err := p.queue.Enqueue(t.Context(), p.ws.ID, tasks.Submission{
+				Args: tasks.PublishArgs{ContentID: c.ID, AccountID: p.account.ID}, Options: growth.JobOptions{RunAt: &at},
+				Post: &store.PostWish{Time: growth.PostTime{AccountID: p.account.ID, Source: growth.PostAtInstant, Zone: "UTC", Local: at.Format("2006-01-02T15:04:05"), At: at}},
+			})
+			p.must(err)
+			id := got[0].ID
+			p.exec(`UPDATE jobs SET state = 'waiting', waiting_reason = 'approval', run_at = 'infinity'`) // as its worker left it
+			_, err = tasks.Approve(t.Context(), p.sc, c.ID, c.Hash, "Ada", tc.late)
+			p.must(err)
+			if pt := p.postTime(id); pt.Verdict != tc.verdict || tc.late == growth.LateNextSlot && !pt.At.After(time.Now()) {
+				t.Errorf("time %+v; want %q", pt, tc.verdict)
+			}
+			if j := p.job(id); j.State != tc.state || p.events("post.held") != tc.held {
+				t.Errorf("job is %s, %d events; want %s, %d", j.State, p.events("post.held"), tc.state, tc.held)
+			}
+			if tc.late == growth.LatePublish {
+				p.runs().queue.Wake()
+				p.becomes(id, growth.JobSucceeded)
+			}
+		})
+	}
+}
+
 func TestMissedPostTakesTheNextSlotWhereThePlanSaysSo(t *testing.T) {
 	t.Parallel()
 	p := newPress(t)

@@ -245,13 +245,14 @@ type approveInput struct {
 	MatchHeader
 	Body *struct {
 		Hash string `json:"hash,omitempty" doc:"The hash of the text that was read; a text that was edited since is not approved"`
+		Late string `json:"late,omitempty" enum:"ask,publish,next_slot" doc:"What becomes of posts of this text whose time has passed: ask (they wait as held), publish, or next_slot. Default: what the account's posting plan says"`
 	} `required:"false"`
 }
 
 func (a *api) approveContent(ctx context.Context, in *approveInput) (*contentOutput, error) {
-	hash := ""
+	hash, late := "", growth.LatePolicy("")
 	if in.Body != nil {
-		hash = in.Body.Hash
+		hash, late = in.Body.Hash, growth.LatePolicy(in.Body.Late)
 	}
 	hash, err := in.seen(hash)
 	if err != nil {
@@ -260,7 +261,7 @@ func (a *api) approveContent(ctx context.Context, in *approveInput) (*contentOut
 	if hash == "" {
 		return nil, growth.InvalidField("api.approveContent", "body.hash", "give the hash of the text that you have read, here or as If-Match")
 	}
-	c, err := tasks.Approve(ctx, a.Store.In(who(ctx).Workspace), growth.ContentID(in.ID), hash, who(ctx).Name)
+	c, err := tasks.Approve(ctx, a.Store.In(who(ctx).Workspace), growth.ContentID(in.ID), hash, who(ctx).Name, late)
 	a.Queue.Wake() // publish jobs may have waited for this
 	return shown(c, err)
 }

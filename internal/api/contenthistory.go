@@ -111,7 +111,7 @@ func (a *api) approveContents(ctx context.Context, in *approveManyInput) (*struc
 	sc := a.Store.In(who(ctx).Workspace)
 	out := BulkApproval{Data: make([]ApprovalResult, len(in.Body.Items))}
 	for i, it := range in.Body.Items {
-		c, err := tasks.Approve(ctx, sc, growth.ContentID(it.ID), it.Hash, who(ctx).Name)
+		c, err := tasks.Approve(ctx, sc, growth.ContentID(it.ID), it.Hash, who(ctx).Name, "")
 		out.Data[i] = ApprovalResult{Index: i, ID: growth.ContentID(it.ID)}
 		if err != nil {
 			out.Data[i].Error = problemOf(err)

@@ -95,7 +95,7 @@ func splitFold(text string) (above, below string) {
 
 func (d *Dashboard) approveContent(w http.ResponseWriter, r *http.Request, v *visitor) error {
 	return d.decide(w, r, v, "approved", func(sc store.Scoped, id growth.ContentID, hash string) error {
-		_, err := tasks.Approve(r.Context(), sc, id, hash, v.Name)
+		_, err := tasks.Approve(r.Context(), sc, id, hash, v.Name, "")
 		return err
 	})
 }
