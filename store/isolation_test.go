@@ -628,6 +628,10 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 	"LeadHistory": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.LeadHistory(o.ctx, o.lead.Lead.ID, "", 10))
 	},
+	"Buried": func(sc store.Scoped, o owned) (any, bool) {
+		hits, err := sc.Buried(o.ctx, []store.LeadPut{named("Chez Z", "z.ca")})
+		return []any{hits, err}, err == nil && len(hits) == 0
+	},
 	"LiftTombstones": func(sc store.Scoped, o owned) (any, bool) {
 		return absent(second(sc.LiftTombstones(o.ctx, o.erased, named("Chez Z", "z.ca").Keys, store.Lift{Reason: "theirs"})))
 	},

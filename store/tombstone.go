@@ -8,6 +8,31 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 )
 
+// buriedAtOnce bounds what one look for erased leads compares.
+const buriedAtOnce = 500
+
+// Buried gives the places of those leads that stand for one that was erased and is not taken in again.
+func (sc Scoped) Buried(ctx context.Context, puts []LeadPut) (map[int]bool, error) {
+	out := map[int]bool{}
+	err := sc.s.InTx(ctx, func(tx *Tx) error {
+		var any bool
+		if err := tx.tx.GetContext(ctx, &any, `SELECT EXISTS (SELECT 1 FROM tombstones WHERE workspace_id = $1)`, sc.ws); err != nil || !any {
+			return wrap("look for erased leads", err)
+		}
+		for from := 0; from < len(puts); from += buriedAtOnce {
+			hits, err := tx.buried(ctx, sc.ws, puts[from:min(from+buriedAtOnce, len(puts))])
+			if err != nil {
+				return err
+			}
+			for i := range hits {
+				out[from+i] = true
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // LiftTombstones lets erased leads be taken in again: those that one of the keys names, or the one whose id it was. The
 // receipts keep who wanted it, and why. It is NotFound when no tombstone stands there.
 func (sc Scoped) LiftTombstones(ctx context.Context, id growth.LeadID, keys []LeadKey, l Lift) ([]Erasure, error) {

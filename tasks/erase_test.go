@@ -402,3 +402,31 @@ func (c *counting) Forget(context.Context, growth.WorkspaceID, cache.Selection) 
 	c.n++
 	return 0, nil
 }
+
+// A row for an erased person gives nothing to a row behind or before it that somebody else's address stands in, and the
+// other one comes in.
+func TestErasedLeadGivesNothingToAnotherRow(t *testing.T) {
+	t.Parallel()
+	const heading, theirs, other = "business_name,email,phone,website,notes\n",
+		"Canari,,514-555-7777,canari.erase.example,Rappeler\n", "Canari Inc.,autre@erase.example,,https://www.canari.erase.example,Autre\n"
+	for name, file := range map[string]string{"first": heading + theirs + theirs + other, "last": heading + other + theirs} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlant(t)
+			a := aviary{plant: p, im: tasks.Importer{Store: p.s, Queue: p.queue, Cache: forgetful{}}}
+			zoe := growth.Lead{BusinessName: "Canari inc", Email: "zoe@erase.example", Phone: "514 555 7777", Website: "canari.erase.example"}
+			saved, err := p.sc.PutLeads(t.Context(), []store.LeadPut{{Lead: zoe, Keys: tasks.LeadKeys(zoe)}}, never, replaced)
+			p.must(err)
+			_, err = a.im.Erase(t.Context(), p.ws.ID, saved[0].Lead.ID, "")
+			p.must(err)
+			i := a.imported(file)
+			if got := p.text(`SELECT string_agg(data - 'id' #>> '{}', '') FROM leads`); i.Created != 1 || !strings.Contains(got, "autre@") ||
+				strings.Contains(got, "7777") || strings.Contains(got, "Rappeler") {
+				t.Errorf("%d created: %s", i.Created, got)
+			}
+			if again := a.imported(heading + theirs); again.Refused != 1 || again.Created+again.Updated != 0 {
+				t.Errorf("alone: %+v", again)
+			}
+		})
+	}
+}

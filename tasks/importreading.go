@@ -37,12 +37,21 @@ func (r *importReading) scan(ctx context.Context, plan lead.Plan, leads func([]g
 			bad(row)
 			return nil
 		},
-		Past: p,
+		Erased: r.erased,
+		Past:   p,
 	})
 	if err == nil && len(r.wait) > 0 {
 		err = r.flush(ctx, r.wait)
 	}
 	return t, err
+}
+
+func (r *importReading) erased(ctx context.Context, ls []growth.Lead) (map[int]bool, error) {
+	puts := make([]store.LeadPut, len(ls))
+	for i, l := range ls {
+		puts[i] = store.LeadPut{Keys: LeadKeys(l)}
+	}
+	return r.sc.Buried(ctx, puts)
 }
 
 func (r *importReading) keep(ctx context.Context, ls []growth.Lead) error {

@@ -39,6 +39,7 @@ type Collector struct {
 	known  map[int32]*known
 	leads  int32 // so far
 	held   map[int32]*growth.Lead
+	erased map[int32]bool // of the held ones: all their rows stand for somebody who was erased
 	order  []int32
 
 	past    Past      // takes what leaves memory; nil: nothing does
@@ -65,7 +66,7 @@ type known struct {
 
 // NewCollector returns an empty collector.
 func NewCollector() *Collector {
-	c := &Collector{seed: maphash.MakeSeed(), held: map[int32]*growth.Lead{}}
+	c := &Collector{seed: maphash.MakeSeed(), held: map[int32]*growth.Lead{}, erased: map[int32]bool{}}
 	c.forget()
 	return c
 }
@@ -77,22 +78,22 @@ func (c *Collector) forget() {
 
 // Add takes one row's lead. It says whether the row stands for a lead that was there before.
 func (c *Collector) Add(line int, l growth.Lead) (Duplicate, bool) {
-	return c.add(line, l, c.digest(l))
+	return c.add(collected{line: line, lead: l, keys: c.digest(l)})
 }
 
-func (c *Collector) add(line int, l growth.Lead, keys [len(keyKinds)]Digest) (Duplicate, bool) {
+func (c *Collector) add(r collected) (Duplicate, bool) {
 	c.rows++
-	i, kind, found := c.find(keys)
+	i, kind, found := c.find(r.keys)
 	if !found {
-		c.remember(line, l, keys)
+		c.remember(r)
 		return Duplicate{}, false
 	}
-	d := Duplicate{Line: line, OfLine: c.known[i].line, Key: kind, Name: displayName(l), Address: l.Address}
-	d.ByFoldingOnly = c.newForm(i, c.form(kind, l))
-	c.adopt(i, keys)
+	d := Duplicate{Line: r.line, OfLine: c.known[i].line, Key: kind, Name: displayName(r.lead), Address: r.lead.Address}
+	d.ByFoldingOnly = c.newForm(i, c.form(kind, r.lead))
+	c.adopt(i, r.keys)
 	if h := c.held[i]; h != nil {
 		d.OfName = displayName(*h)
-		merge(h, l)
+		c.join(i, r)
 	}
 	c.dupRows++
 	if d.ByFoldingOnly {
@@ -102,6 +103,18 @@ func (c *Collector) add(line int, l growth.Lead, keys [len(keyKinds)]Digest) (Du
 		c.dups = append(c.dups, d)
 	}
 	return d, true
+}
+
+// join adds a row to the lead that is held for it. Who was erased gives nothing to others: their rows keep their place in
+// the file's sequence, so that whoever was interrupted can count, and lose what they say as soon as another row says more.
+func (c *Collector) join(i int32, r collected) {
+	switch {
+	case r.erased == c.erased[i]:
+		merge(c.held[i], r.lead)
+	case c.erased[i]:
+		*c.held[i] = r.lead
+		delete(c.erased, i)
+	}
 }
 
 func (c *Collector) digest(l growth.Lead) (out [len(keyKinds)]Digest) {
@@ -158,19 +171,22 @@ func (c *Collector) same(a, b [len(keyKinds)]Digest) bool {
 	return ok
 }
 
-func (c *Collector) remember(line int, l growth.Lead, keys [len(keyKinds)]Digest) {
+func (c *Collector) remember(r collected) {
 	i := c.leads
 	c.leads++
-	k := &known{line: line}
+	k := &known{line: r.line}
 	for _, kind := range keyKinds {
-		if f := c.form(kind, l); f != (Digest{}) {
+		if f := c.form(kind, r.lead); f != (Digest{}) {
 			k.forms = append(k.forms, f)
 		}
 	}
 	c.known[i] = k
-	c.adopt(i, keys)
+	c.adopt(i, r.keys)
 	c.change(i)
-	c.held[i] = &l
+	c.held[i] = &r.lead
+	if r.erased {
+		c.erased[i] = true
+	}
 	c.order = append(c.order, i)
 }
 
@@ -300,6 +316,7 @@ func (c *Collector) Drain() []growth.Lead {
 		out = append(out, *c.held[i])
 	}
 	clear(c.held)
+	clear(c.erased)
 	c.order = c.order[:0]
 	return out
 }

@@ -32,9 +32,10 @@ type KeptKey struct {
 
 // collected is a row on its way into a collector.
 type collected struct {
-	line int
-	lead growth.Lead
-	keys [len(keyKinds)]Digest
+	line   int
+	lead   growth.Lead
+	keys   [len(keyKinds)]Digest
+	erased bool // it stands for somebody who was erased
 }
 
 // settle takes a block of rows, gives up their leads, and leaves what is to be known of them to the past, unless no row
@@ -45,7 +46,7 @@ func (c *Collector) settle(ctx context.Context, rows []collected, last bool) ([]
 	}
 	fresh := c.leads
 	for _, r := range rows {
-		c.add(r.line, r.lead, r.keys)
+		c.add(r)
 	}
 	if last {
 		c.adopted, c.changed = nil, nil

@@ -81,6 +81,9 @@ type Tally struct {
 type Sinks struct {
 	Leads func([]growth.Lead) error
 	Bad   func(Row) error
+	// Erased says which of these leads, by their places, stand for somebody who was erased. It is asked about each row as
+	// it stands in the file: once rows are merged, another one's e-mail address would hide whom the first one stands for.
+	Erased func(context.Context, []growth.Lead) (map[int]bool, error)
 	// Past bounds the memory of a scan: it keeps what is to be known of the leads that were handed out. Without one that
 	// stays in memory, about 200 bytes for each lead.
 	Past Past
@@ -146,6 +149,9 @@ func (s *scan) take(ctx context.Context, row Row) error {
 }
 
 func (s *scan) settle(ctx context.Context, last bool) error {
+	if err := s.mark(ctx); err != nil {
+		return err
+	}
 	leads, err := s.c.settle(ctx, s.block, last)
 	clear(s.block)
 	s.block = s.block[:0]
@@ -153,6 +159,21 @@ func (s *scan) settle(ctx context.Context, last bool) error {
 		return err
 	}
 	return s.give(leads)
+}
+
+func (s *scan) mark(ctx context.Context) error {
+	if s.Erased == nil || len(s.block) == 0 {
+		return nil
+	}
+	leads := make([]growth.Lead, len(s.block))
+	for i, r := range s.block {
+		leads[i] = r.lead
+	}
+	erased, err := s.Erased(ctx, leads)
+	for i := range erased {
+		s.block[i].erased = true
+	}
+	return err
 }
 
 func (s Sinks) give(leads []growth.Lead) error {
