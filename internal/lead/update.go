@@ -21,21 +21,18 @@ func Alike(a, b growth.Lead) bool {
 	return same
 }
 
-// Update lets new data win and keeps what it leaves empty. Both are plain JSON objects, so JSON does it.
+// Update lets new data win and keeps what it leaves empty. Both are plain JSON objects, so JSON does it. It leaves old as
+// it is: what an import found is kept, to be given back.
 func Update(old, update growth.Lead) growth.Lead {
-	merged := old
-	b, err := json.Marshal(update)
-	if err != nil {
-		return update
-	}
-	extra := map[string]string{}
-	maps.Copy(extra, old.Extra)
-	if err := json.Unmarshal(b, &merged); err != nil {
-		return update
-	}
-	maps.Copy(extra, update.Extra)
-	if len(extra) > 0 {
-		merged.Extra = extra
+	var merged growth.Lead
+	for _, l := range []growth.Lead{old, update} {
+		b, err := json.Marshal(l)
+		if err != nil {
+			return update
+		}
+		if err := json.Unmarshal(b, &merged); err != nil {
+			return update
+		}
 	}
 	return merged
 }
