@@ -59,6 +59,8 @@ type Import struct {
 type ImportMapping struct {
 	Stated  string            `json:"stated" doc:"heading=field,…; empty: everything was found out"`
 	Columns map[string]string `json:"columns" doc:"Field by heading; - is left out"`
+	Header  string            `json:"header" doc:"yes, no, or the number of the line that names the columns"`
+	Dates   string            `json:"dates" doc:"The order of day and month: dmy, mdy; empty: no date needs one"`
 }
 
 // ImportCounts is what a file holds.
@@ -68,6 +70,7 @@ type ImportCounts struct {
 	Leads      int `json:"leads"`
 	Duplicates int `json:"duplicates" doc:"Rows that stand for a lead of an earlier row"`
 	Closed     int `json:"closed" doc:"Leads that a gate of the default rubric turns down"`
+	NoIdentity int `json:"without_identity" doc:"Leads that are not recognised when they come again: they have no external_id, email, linkedin_url, website with a name or address with a name"`
 }
 
 type importRow struct {
@@ -236,6 +239,15 @@ func (sc Scoped) EarlierImport(ctx context.Context, of Import) (i Import, found 
 	}
 	i, err = r.imported()
 	return i, err == nil, err
+}
+
+// FinishedImport finds the newest import that has taken the same file in, and was not undone.
+func (sc Scoped) FinishedImport(ctx context.Context, of Import) (Import, bool, error) {
+	found, err := sc.imports(ctx, `i.file_hash = $2 AND i.id <> $3 AND i.state = 'done' ORDER BY i.id DESC LIMIT 1`, of.FileHash, of.ID)
+	if err != nil || len(found) == 0 {
+		return Import{}, false, err
+	}
+	return found[0], true, nil
 }
 
 // Imports lists imports, newest first.

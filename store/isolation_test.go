@@ -577,6 +577,10 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		i, found, err := sc.EarlierImport(o.ctx, store.Import{ID: growth.ImportID(growth.NewID()), FileHash: o.imported.FileHash})
 		return []any{i, err}, err == nil && (!found || i.FileName == "theirs.csv")
 	},
+	"FinishedImport": func(sc store.Scoped, o owned) (any, bool) {
+		i, found, err := sc.FinishedImport(o.ctx, store.Import{ID: growth.ImportID(growth.NewID()), FileHash: o.imported.FileHash})
+		return []any{i, found, err}, err == nil && !found
+	},
 	"Imports": func(sc store.Scoped, o owned) (any, bool) {
 		is, err := sc.Imports(o.ctx, store.Page{})
 		return []any{is, err}, err == nil && !slices.ContainsFunc(is, func(i store.Import) bool { return i.ID == o.imported.ID })

@@ -34,7 +34,7 @@ type Importer struct {
 
 // ImportStated is what somebody says about a file, as they write it; what is empty is found out.
 type ImportStated struct {
-	Encoding, Delimiter, Mapping string
+	Encoding, Delimiter, Mapping, Header, Dates string
 }
 
 func (s ImportStated) parse() (out lead.Stated, err error) {
@@ -43,6 +43,12 @@ func (s ImportStated) parse() (out lead.Stated, err error) {
 		if out.Encoding, err = lead.ParseEncoding(s.Encoding); err != nil {
 			return out, err
 		}
+	}
+	if out.Header, err = lead.ParseHeading(s.Header); err != nil {
+		return out, err
+	}
+	if out.Dates, err = lead.ParseDateOrder(s.Dates); err != nil {
+		return out, err
 	}
 	out.Delimiter, err = lead.ParseDelimiter(s.Delimiter)
 	return out, err
@@ -65,9 +71,6 @@ func (im Importer) Run(ctx context.Context, ws growth.WorkspaceID, id growth.Imp
 	if err != nil {
 		return i, err
 	}
-	if i.State == store.ImportPreviewed && i.Counts.Leads == 0 {
-		return i, growth.Errorf(growth.Conflict, op, "the file holds no lead that could be read")
-	}
 	stated, err := statedOf(i)
 	if err != nil {
 		return i, err
@@ -79,8 +82,11 @@ func (im Importer) Run(ctx context.Context, ws growth.WorkspaceID, id growth.Imp
 	if err != nil {
 		return i, err
 	}
-	if err := plan.Format.Decided(); err != nil {
+	if err := plan.Decided(); err != nil {
 		return i, err
+	}
+	if i.State == store.ImportPreviewed && i.Counts.Leads == 0 {
+		return i, growth.Errorf(growth.Conflict, op, "the file holds no lead that could be read")
 	}
 	if i, err = sc.BeginImport(ctx, id, o.Campaign); err != nil {
 		return i, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -33,6 +34,10 @@ func (im Importer) Upload(ctx context.Context, ws growth.WorkspaceID, name, by s
 	if err != nil {
 		return ImportPreview{}, err
 	}
+	if i.Bytes == 0 {
+		return ImportPreview{}, errors.Join(growth.InvalidField("tasks.Upload", "file", "the file is empty"),
+			sc.DropImport(context.WithoutCancel(ctx), i.ID))
+	}
 	earlier, found, err := sc.EarlierImport(ctx, i)
 	if err != nil {
 		return ImportPreview{}, err
@@ -45,9 +50,6 @@ func (im Importer) Upload(ctx context.Context, ws growth.WorkspaceID, name, by s
 	p, err := im.Look(ctx, ws, i.ID, s)
 	if err != nil && i.Counts.Rows == 0 { // no file of leads
 		err = errors.Join(err, sc.DropImport(context.WithoutCancel(ctx), i.ID))
-	}
-	if found && earlier.State == store.ImportDone {
-		p.Import.Doubts = append(p.Import.Doubts, "this very file was imported on "+earlier.CreatedAt.Format(time.DateOnly))
 	}
 	return p, err
 }
@@ -62,7 +64,7 @@ func (im Importer) Look(ctx context.Context, ws growth.WorkspaceID, id growth.Im
 	}
 	begun := i.State != store.ImportPreviewed
 	if begun {
-		s = ImportStated{Encoding: i.Encoding, Delimiter: i.Delimiter, Mapping: i.Mapping.Stated}
+		s = heldReading(i)
 	}
 	stated, err := s.parse()
 	if err != nil {
@@ -80,11 +82,16 @@ func (im Importer) Look(ctx context.Context, ws growth.WorkspaceID, id growth.Im
 	if err != nil || begun {
 		return p, errors.Join(err, r.forget(ctx, err))
 	}
-	p.Import.Encoding, p.Import.Delimiter = string(plan.Format.Encoding), string(plan.Format.Delimiter)
-	p.Import.Mapping, p.Import.Doubts = store.ImportMapping{Stated: s.Mapping, Columns: plan.Mapping.Fields()}, plan.Doubts()
-	p.Import.Reading = r.name
-	if p.Undecided = plan.Format.Decided() != nil; p.Undecided {
+	p.Import.Encoding, p.Import.Delimiter = string(plan.Format.Encoding), lead.DelimiterText(plan.Format.Delimiter)
+	p.Import.Mapping = store.ImportMapping{
+		Stated: s.Mapping, Columns: plan.Mapping.Fields(), Header: plan.Format.Heading().String(), Dates: string(plan.Mapping.Dates),
+	}
+	p.Import.Reading, p.Undecided = r.name, plan.Decided() != nil
+	if plan.Format.Decided() != nil {
 		p.Import.Encoding = "" // as long as nobody names it, it is found out again, and refused
+	}
+	if p.Import.Doubts, err = doubtsOf(ctx, sc, p.Import, plan); err != nil {
+		return p, errors.Join(err, r.forget(ctx, err))
 	}
 	if p.Import, err = sc.LookAgain(ctx, p.Import); err != nil {
 		return p, errors.Join(err, r.forget(ctx, err))
@@ -92,17 +99,33 @@ func (im Importer) Look(ctx context.Context, ws growth.WorkspaceID, id growth.Im
 	return p, sc.DropReading(ctx, id, i.Reading)
 }
 
-func planOf(ctx context.Context, sc store.Scoped, id growth.ImportID, s lead.Stated) (lead.Plan, error) {
-	file, err := sc.ImportFile(ctx, id)
-	if err != nil {
-		return lead.Plan{}, err
+// doubtsOf are the doubts about a file, and about taking it in once more.
+func doubtsOf(ctx context.Context, sc store.Scoped, i store.Import, plan lead.Plan) ([]string, error) {
+	doubts := plan.Doubts()
+	before, found, err := sc.FinishedImport(ctx, i)
+	if err != nil || !found {
+		return doubts, err
 	}
-	return lead.NewPlan(file, s)
+	again := fmt.Sprintf("this very file was imported on %s as %s", before.CreatedAt.Format(time.DateOnly), before.ID)
+	if n := i.Counts.NoIdentity; n > 0 {
+		again += fmt.Sprintf("; %d of its leads cannot be recognised, and would be there once more", n)
+	}
+	return append(doubts, again), nil
+}
+
+func planOf(ctx context.Context, sc store.Scoped, id growth.ImportID, s lead.Stated) (lead.Plan, error) {
+	return lead.NewPlan(func() (io.Reader, error) { return sc.ImportFile(ctx, id) }, s)
 }
 
 // statedOf is how an import that was looked at is read from then on.
 func statedOf(i store.Import) (lead.Stated, error) {
-	return ImportStated{Encoding: i.Encoding, Delimiter: i.Delimiter, Mapping: i.Mapping.Stated}.parse()
+	return heldReading(i).parse()
+}
+
+func heldReading(i store.Import) ImportStated {
+	return ImportStated{
+		Encoding: i.Encoding, Delimiter: i.Delimiter, Mapping: i.Mapping.Stated, Header: i.Mapping.Header, Dates: i.Mapping.Dates,
+	}
 }
 
 // BadRows writes the rows that could not be read as leads: their line, the reason, and the fields as they stood in the

@@ -86,16 +86,19 @@ func (r *importReading) forget(ctx context.Context, why error) error {
 
 // preview reads the file for a person.
 func (r *importReading) preview(ctx context.Context, i store.Import, plan lead.Plan) (ImportPreview, error) {
-	p := ImportPreview{Import: i, Explained: append(plan.Format.Explain(), plan.Mapping.Explain()...), Sample: []growth.Lead{}, BadRows: []lead.Row{}}
+	p := ImportPreview{Import: i, Explained: plan.Explain(), Sample: []growth.Lead{}, BadRows: []lead.Row{}}
 	rubric, err := lead.Load(lead.DefaultRubric)
 	if err != nil {
 		return p, err
 	}
-	closed := 0
+	closed, anonymous := 0, 0
 	t, err := r.scan(ctx, plan, func(ls []growth.Lead) {
 		for _, l := range ls {
 			if len(lead.Gates(rubric, l)) > 0 {
 				closed++
+			}
+			if len(lead.Keys(l)) == 0 {
+				anonymous++
 			}
 		}
 		p.Sample = append(p.Sample, ls[:min(len(ls), lead.SomeLines-min(len(p.Sample), lead.SomeLines))]...)
@@ -105,7 +108,7 @@ func (r *importReading) preview(ctx context.Context, i store.Import, plan lead.P
 		}
 	})
 	p.Duplicates = t.Duplicates[:min(len(t.Duplicates), importExtent)]
-	p.Import.Counts = store.ImportCounts{Rows: t.Rows, Bad: t.Bad, Leads: t.Leads, Duplicates: t.Repeated, Closed: closed}
+	p.Import.Counts = store.ImportCounts{Rows: t.Rows, Bad: t.Bad, Leads: t.Leads, Duplicates: t.Repeated, Closed: closed, NoIdentity: anonymous}
 	return p, err
 }
 

@@ -121,20 +121,36 @@ func (f *fakeAPI) postImport(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		f.t.Errorf("upload: %v", err)
 	}
-	stated := lead.Stated{Delimiter: delimiter, Mapping: q.Get("map")}
+	header, err := lead.ParseHeading(q.Get("header"))
+	if err != nil {
+		f.t.Errorf("upload: %v", err)
+	}
+	dates, err := lead.ParseDateOrder(q.Get("dates"))
+	if err != nil {
+		f.t.Errorf("upload: %v", err)
+	}
+	stated := lead.Stated{Delimiter: delimiter, Mapping: q.Get("map"), Header: header, Dates: dates}
 	if e := q.Get("encoding"); e != "" {
 		if stated.Encoding, err = lead.ParseEncoding(e); err != nil {
 			f.t.Errorf("upload: %v", err)
 		}
 	}
-	plan, err := lead.NewPlan(bytes.NewReader(data), stated)
+	plan, err := lead.NewPlan(func() (io.Reader, error) { return bytes.NewReader(data), nil }, stated)
 	if err != nil {
 		f.t.Errorf("upload: %v", err)
 	}
-	in := &fakeImport{}
+	in, anonymous := &fakeImport{}, 0
 	t, err := plan.Scan(r.Context(), bytes.NewReader(data), lead.Sinks{
-		Leads: func(ls []growth.Lead) error { in.leads = append(in.leads, ls...); return nil },
-		Bad:   func(row lead.Row) error { in.bad = append(in.bad, row); return nil },
+		Leads: func(ls []growth.Lead) error {
+			in.leads = append(in.leads, ls...)
+			for _, l := range ls {
+				if len(lead.Keys(l)) == 0 {
+					anonymous++
+				}
+			}
+			return nil
+		},
+		Bad: func(row lead.Row) error { in.bad = append(in.bad, row); return nil },
 	})
 	if err != nil {
 		f.t.Errorf("upload: %v", err)
@@ -143,7 +159,11 @@ func (f *fakeAPI) postImport(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	in.ID = growth.ImportID(fmt.Sprintf("01990000-0000-7000-8000-%012d", len(f.imports)+1))
 	in.FileName, in.State, in.Doubts = q.Get("file_name"), store.ImportPreviewed, plan.Doubts()
-	in.Counts = store.ImportCounts{Rows: t.Rows, Bad: t.Bad, Leads: t.Leads, Duplicates: t.Repeated}
+	in.Counts = store.ImportCounts{Rows: t.Rows, Bad: t.Bad, Leads: t.Leads, Duplicates: t.Repeated, NoIdentity: anonymous}
+	in.FileHash = string(data)
+	if slices.ContainsFunc(f.imports, func(b *fakeImport) bool { return b.FileHash == in.FileHash && b.State == store.ImportDone }) {
+		in.Doubts = append(in.Doubts, "this very file was imported on 2026-01-02")
+	}
 	f.imports = append(f.imports, in)
 	f.answer(w, 201, in.importView)
 }

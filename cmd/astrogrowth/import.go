@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/lead"
+	"github.com/zakibelm/astrogrowth/store"
 )
 
 type importFlags struct {
@@ -23,6 +25,7 @@ type importFlags struct {
 	badRows  string
 	dryRun   bool
 	yes      bool
+	again    bool
 	detach   bool
 	verbose  bool
 	watch    string
@@ -35,9 +38,11 @@ func importCommand(s surroundings) *cobra.Command {
 		Use:   "import FILE.csv",
 		Short: "Import a CSV file of leads and have them qualified",
 		Long: "Reads a CSV file in whatever encoding and with whatever delimiter and headings it has, says what it takes them to\n" +
-			"be and what it doubts, and only then uploads it. The leads are taken in, each once, and qualified in a campaign. A\n" +
-			"lead that is known and has not changed makes no job: importing a file again, or going on after an interruption, is\n" +
-			"safe, and a whole import can be undone.",
+			"be and what it doubts, and only then uploads it. The leads are taken in and qualified in a campaign. Going on after\n" +
+			"an interruption is safe, and a whole import can be undone.\n\n" +
+			"A lead is recognised when it comes again by its external_id, e-mail address or LinkedIn address, by its website and\n" +
+			"name, or by its name and street address; one that has not changed makes no job. A lead with none of these comes in\n" +
+			"anew each time: a file that holds such leads and was imported before is refused without --again.",
 		Example: "  astrogrowth import leads.csv --dry-run\n" +
 			"  astrogrowth import leads.csv --map \"Nom=business_name,#3=phone,Interne=-\"\n" +
 			"  astrogrowth import leads.csv --campaign \"Spring 2027\" --yes --detach\n" +
@@ -60,11 +65,14 @@ func importCommand(s surroundings) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.reading.mapping, "map", "", "where columns go: heading=field,… (a heading, #3 for the third column, - to leave out)")
 	flags.StringVar(&f.reading.encoding, "encoding", "", "encoding of the file: utf-8, utf-16le, utf-16be, windows-1252, iso-8859-15, macintosh (default: found out)")
-	flags.StringVar(&f.reading.delimiter, "delimiter", "", "what parts the fields: comma, semicolon, tab, bar (default: found out)")
+	flags.StringVar(&f.reading.delimiter, "delimiter", "", "what parts the fields: comma, semicolon, tab, bar, or none for a list of one column (default: found out)")
+	flags.StringVar(&f.reading.header, "header", "", "whether a line names the columns: yes, no, or the number of that line (default: found out)")
+	flags.StringVar(&f.reading.dates, "dates", "", "what comes first in dates such as 03/04/2026: dmy for the day, mdy for the month (default: found out)")
 	flags.StringVar(&f.campaign, "campaign", "", "name of the campaign (default: the name of the file)")
 	flags.StringVar(&f.badRows, "bad-rows", "", "file for the rows that cannot be read (default: FILE.bad-rows.csv)")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be imported and stop")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask, whatever the doubts")
+	flags.BoolVar(&f.again, "again", false, "import a file once more although it makes leads that are there already")
 	flags.BoolVar(&f.detach, "detach", false, "do not wait until the leads are qualified")
 	flags.StringVar(&f.watch, "watch", "", "follow the import with this ID")
 	flags.StringVar(&f.resume, "resume", "", "go on with the import with this ID")
@@ -85,14 +93,15 @@ func (f *importFlags) takes(cmd *cobra.Command, args []string) error {
 
 // importer is one run of the command.
 type importer struct {
-	flags  importFlags
-	setup  surroundings
-	in     io.Reader
-	out    io.Writer // for the report
-	err    io.Writer // for progress and what goes wrong on the way
-	asks   bool      // somebody is there to answer
-	poll   time.Duration
-	pauses []time.Duration
+	flags   importFlags
+	setup   surroundings
+	in      io.Reader
+	out     io.Writer // for the report
+	err     io.Writer // for progress and what goes wrong on the way
+	asks    bool      // somebody is there to answer
+	answers *bufio.Reader
+	poll    time.Duration
+	pauses  []time.Duration
 
 	file   *leadFile
 	bad    *badRows
@@ -135,14 +144,30 @@ func (i *importer) run(ctx context.Context, path string) error {
 		say(i.text(), "Dry run: nothing was sent.")
 		return i.finish(nil)
 	}
-	if err := i.file.format.Decided(); err != nil { // a yes to every doubt does not make it known
-		return fmt.Errorf("%s (--encoding); nothing was imported", explain(err))
+	if err := i.undecided(); err != nil {
+		return err
 	}
 	return i.importInto(ctx, api)
 }
 
+// undecided refuses what only a person can decide: a yes to every doubt does not make it known.
+func (i *importer) undecided() error {
+	err := i.file.plan().Decided()
+	if err == nil {
+		return nil
+	}
+	flag := "--encoding"
+	if i.file.format.Decided() == nil {
+		flag = "--dates"
+	}
+	return fmt.Errorf("%s (%s); nothing was imported", explain(err), flag)
+}
+
 func (i *importer) prepareBadRows() {
 	i.bad = &badRows{path: i.flags.badRows, delimiter: i.file.format.Delimiter, headers: i.file.format.Headers}
+	if i.bad.delimiter == lead.NoDelimiter {
+		i.bad.delimiter = ','
+	}
 	if i.bad.path == "" {
 		i.bad.path = badRowsPath(i.file.path)
 	}
@@ -159,6 +184,9 @@ func (i *importer) inspect(ctx context.Context) error {
 		Leads: func(leads []growth.Lead) error {
 			for _, l := range leads {
 				i.report.gate(lead.Gates(rubric, l))
+				if len(lead.Keys(l)) == 0 {
+					i.report.NoIdentity++
+				}
 			}
 			return nil
 		},
@@ -175,7 +203,7 @@ func (i *importer) inspect(ctx context.Context) error {
 	}
 	i.report.tallied(t, i.flags.verbose || i.flags.api.json)
 	if t.Leads == 0 {
-		return i.noLead(t)
+		return i.noLead(ctx, t)
 	}
 	return nil
 }
@@ -187,13 +215,26 @@ func (i *importer) closeBadRows() error {
 	return i.bad.close()
 }
 
-// noLead says why a file with rows holds no lead.
-func (i *importer) noLead(t lead.Tally) error {
+// noLead says why a file with rows holds no lead, and sets these aside: nobody else will.
+func (i *importer) noLead(ctx context.Context, t lead.Tally) error {
 	if t.Bad == 0 {
 		return fmt.Errorf("%s holds no rows below its first line", filepath.Base(i.file.path))
 	}
-	return fmt.Errorf("%s holds no lead that could be read: %s set aside, as %s", filepath.Base(i.file.path),
-		plural(t.Bad, "row"), i.report.BadExamples[0])
+	if err := i.undecided(); err != nil {
+		return err
+	}
+	where := ""
+	if !i.flags.dryRun {
+		if _, err := i.file.scan(ctx, lead.Sinks{Bad: i.bad.add}); err != nil {
+			return err
+		}
+		if err := i.closeBadRows(); err != nil {
+			return err
+		}
+		where = "; all are in " + i.bad.path
+	}
+	return fmt.Errorf("%s holds no lead that could be read: %s set aside, as %s%s", filepath.Base(i.file.path),
+		plural(t.Bad, "row"), i.report.BadExamples[0], where)
 }
 
 // importInto does the second half: ask, send, follow.
@@ -218,6 +259,9 @@ func (i *importer) importInto(ctx context.Context, api *client) error {
 	if err != nil {
 		return nothingDone(err)
 	}
+	if err = i.confirmAgain(ctx, v); err != nil {
+		return err
+	}
 	if v, err = i.takeIn(ctx, api, v, true, began); err != nil { // the doubts were said, and nobody minded
 		return i.stopped(v, err)
 	}
@@ -226,14 +270,14 @@ func (i *importer) importInto(ctx context.Context, api *client) error {
 	}
 	i.report.sending(i.text())
 	if i.report.Accepted == 0 {
-		i.report.followed(before, before, time.Since(began))
+		i.report.followed(before, before, before.ended(), time.Since(began))
 		return i.finish(nil)
 	}
 	if i.flags.detach {
 		i.report.goesOn(i.text(), i.report.Accepted)
 		return i.finish(nil)
 	}
-	return i.follow(ctx, api, before, began)
+	return i.follow(ctx, api, before, before.ended(), began)
 }
 
 // confirm asks the person, or, where nobody is there to answer, goes on only when there is nothing to decide.
@@ -242,15 +286,37 @@ func (i *importer) confirm(ctx context.Context) error {
 	case i.flags.yes:
 		return nil
 	case !i.asks && len(i.report.Doubts) > 0:
-		return fmt.Errorf("%s to be decided and nobody is here to ask: read %s, then say --yes, or state --encoding, --delimiter or --map",
+		return fmt.Errorf("%s to be decided and nobody is here to ask: read %s, then say --yes, or state --encoding, --delimiter, --header, --dates or --map",
 			plural(len(i.report.Doubts), "doubt"), map[bool]string{true: "them with --dry-run", false: "them above"}[i.flags.api.json])
 	case !i.asks:
 		return nil
 	}
-	_, _ = fmt.Fprintf(i.out, "Import %s into the campaign %q? [y/N] ", plural(i.report.Leads, "lead"), i.report.Campaign.Name)
+	return i.ask(ctx, fmt.Sprintf("Import %s into the campaign %q?", plural(i.report.Leads, "lead"), i.report.Campaign.Name))
+}
+
+// confirmAgain asks about what only the API can know of a file: that it was imported before. That is no harm as long as
+// each of its leads is recognised.
+func (i *importer) confirmAgain(ctx context.Context, v importView) error {
+	if v.State != store.ImportPreviewed {
+		return nil // it goes on where it was
+	}
+	before := slices.DeleteFunc(slices.Clone(v.Doubts), func(d string) bool { return slices.Contains(i.report.Doubts, d) })
+	list(i.text(), "The API doubts:", before)
+	i.report.Doubts = append(i.report.Doubts, before...)
+	switch {
+	case len(before) == 0 || v.Counts.NoIdentity == 0 || i.flags.again:
+		return nil
+	case i.asks && !i.flags.yes:
+		return i.ask(ctx, "Import it once more?")
+	}
+	return fmt.Errorf("%s; nothing was imported. To import it all the same, say --again", strings.Join(before, "; "))
+}
+
+func (i *importer) ask(ctx context.Context, question string) error {
+	_, _ = fmt.Fprintf(i.out, "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() { // it ends with the program when nobody answers: a read from a terminal cannot be called back
-		line, _ := bufio.NewReader(i.in).ReadString('\n')
+		line, _ := i.lines().ReadString('\n')
 		answer <- line
 	}()
 	select {
@@ -265,14 +331,24 @@ func (i *importer) confirm(ctx context.Context) error {
 	}
 }
 
-func (i *importer) follow(ctx context.Context, api *client, before progress, began time.Time) error {
+// lines reads the person's answers, all of them from one buffer.
+func (i *importer) lines() *bufio.Reader {
+	if i.answers == nil {
+		i.answers = bufio.NewReader(i.in)
+	}
+	return i.answers
+}
+
+// follow watches the jobs. before is what the report leaves out, from how many of its jobs had ended at the instant began:
+// who looks on later did not see how long they took.
+func (i *importer) follow(ctx context.Context, api *client, before progress, from int, began time.Time) error {
 	f := &follower{
 		progress: func(ctx context.Context) (progress, error) { return api.progress(ctx, i.report.Campaign.ID) },
-		before:   before, poll: i.poll, patience: 2 * time.Minute, meter: newMeter(i.err, "qualified", began), err: i.err,
+		before:   before, poll: i.poll, patience: 2 * time.Minute, meter: newMeter(i.err, "qualified", began, from-before.ended()), err: i.err,
 	}
 	seen, err := f.follow(ctx)
 	f.meter.end()
-	i.report.followed(before, seen, time.Since(began))
+	i.report.followed(before, seen, from, time.Since(began))
 	left := seen.Total - seen.ended()
 	switch {
 	case err == nil:

@@ -36,7 +36,7 @@ func (b *badRows) add(row lead.Row) error {
 		}
 	}
 	b.n++
-	return b.csv.Write(append([]string{strconv.Itoa(row.Line), row.Bad}, row.Fields...))
+	return b.csv.Write(lead.Harmless(append([]string{strconv.Itoa(row.Line), row.Bad}, row.Fields...)))
 }
 
 func (b *badRows) create() error {
@@ -50,7 +50,7 @@ func (b *badRows) create() error {
 	}
 	b.csv = csv.NewWriter(f)
 	b.csv.Comma = b.delimiter
-	return b.csv.Write(append([]string{"line", "reason"}, b.headers...))
+	return b.csv.Write(lead.Harmless(append([]string{"line", "reason"}, b.headers...)))
 }
 
 // close finishes the file and says what went wrong since it was made.

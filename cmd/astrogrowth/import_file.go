@@ -26,11 +26,13 @@ type reading struct {
 	mapping   string
 	encoding  string
 	delimiter string
+	header    string
+	dates     string
 }
 
 // openLeadFile opens the file at path and finds out what it is.
 func openLeadFile(path string, r reading) (*leadFile, error) {
-	encoding, delimiter, err := r.stated()
+	stated, err := r.stated()
 	if err != nil {
 		return nil, err
 	}
@@ -42,29 +44,36 @@ func openLeadFile(path string, r reading) (*leadFile, error) {
 		return nil, pathFault(path, err)
 	}
 	l := &leadFile{path: path, file: f}
-	if err := l.find(encoding, delimiter, r.mapping); err != nil {
+	if err := l.find(stated); err != nil {
 		_ = f.Close() // it was only read
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	return l, nil
 }
 
-func (l *leadFile) find(encoding lead.Encoding, delimiter rune, mapping string) error {
-	p, err := lead.NewPlan(l.file, lead.Stated{Encoding: encoding, Delimiter: delimiter, Mapping: mapping})
+func (l *leadFile) find(stated lead.Stated) error {
+	p, err := lead.NewPlan(l.again, stated)
 	l.format, l.mapping = p.Format, p.Mapping
 	return err
 }
 
-func (r reading) stated() (encoding lead.Encoding, delimiter rune, err error) {
+func (r reading) stated() (out lead.Stated, err error) {
+	out.Mapping = r.mapping
 	if r.encoding != "" {
-		if encoding, err = lead.ParseEncoding(r.encoding); err != nil {
-			return "", 0, wrongUsage("--encoding: %s", explain(err))
+		if out.Encoding, err = lead.ParseEncoding(r.encoding); err != nil {
+			return out, wrongUsage("--encoding: %s", explain(err))
 		}
 	}
-	if delimiter, err = lead.ParseDelimiter(r.delimiter); err != nil {
-		return "", 0, wrongUsage("--delimiter %s", explain(err))
+	if out.Delimiter, err = lead.ParseDelimiter(r.delimiter); err != nil {
+		return out, wrongUsage("--delimiter %s", explain(err))
 	}
-	return encoding, delimiter, nil
+	if out.Header, err = lead.ParseHeading(r.header); err != nil {
+		return out, wrongUsage("--header %s", explain(err))
+	}
+	if out.Dates, err = lead.ParseDateOrder(r.dates); err != nil {
+		return out, wrongUsage("--dates %s", explain(err))
+	}
+	return out, nil
 }
 
 func regularFile(path string) error {

@@ -67,21 +67,21 @@ type meter interface {
 	end()
 }
 
-// newMeter shows a bar where a person is watching, and lines now and then elsewhere. began is when the first of what it
-// counts was under way.
-func newMeter(w io.Writer, what string, began time.Time) meter {
+// newMeter shows a bar where a person is watching, and lines now and then elsewhere. from is how much of it was done at the
+// instant began: it says nothing of how fast it goes.
+func newMeter(w io.Writer, what string, began time.Time, from int) meter {
 	if terminal(w) {
-		return &barMeter{w: w, what: what, began: began}
+		return &barMeter{w: w, what: what, began: began, from: from}
 	}
-	return &lineMeter{w: w, what: what, every: 5 * time.Second, began: began}
+	return &lineMeter{w: w, what: what, every: 5 * time.Second, began: began, from: from}
 }
 
-// pace says how fast it goes and how long it will take.
-func pace(done, total int, took time.Duration) string {
-	if done <= 0 || took <= 0 {
+// pace says how fast it goes and how long it will take; from was done before.
+func pace(done, total, from int, took time.Duration) string {
+	if done <= from || took <= 0 {
 		return ""
 	}
-	rate := float64(done) / took.Seconds()
+	rate := float64(done-from) / took.Seconds()
 	s := fmt.Sprintf(", %.1f leads/s", rate)
 	if done < total {
 		left := time.Duration(float64(total-done) / rate * float64(time.Second))
@@ -95,6 +95,7 @@ type barMeter struct {
 	w     io.Writer
 	what  string
 	began time.Time
+	from  int
 	bar   *progressbar.ProgressBar
 	total int
 }
@@ -114,7 +115,7 @@ func (m *barMeter) set(done, total int, note string) {
 		m.bar.ChangeMax(total)
 		m.total = total
 	}
-	m.bar.Describe(" " + m.what + pace(done, total, time.Since(m.began)) + note + "  ")
+	m.bar.Describe(" " + m.what + pace(done, total, m.from, time.Since(m.began)) + note + "  ")
 	_ = m.bar.Set(done) // a terminal that went away is no reason to stop
 }
 
@@ -130,6 +131,7 @@ type lineMeter struct {
 	what  string
 	every time.Duration
 	began time.Time
+	from  int
 	shown time.Time
 	ended bool
 }
@@ -141,7 +143,7 @@ func (m *lineMeter) set(done, total int, note string) {
 		return
 	}
 	m.shown, m.ended = now, ended
-	say(m.w, "%s: %s of %s (%d %%)%s%s", m.what, count(done), count(total), done*100/total, pace(done, total, now.Sub(m.began)), note)
+	say(m.w, "%s: %s of %s (%d %%)%s%s", m.what, count(done), count(total), done*100/total, pace(done, total, m.from, now.Sub(m.began)), note)
 }
 
 func (m *lineMeter) end() {}

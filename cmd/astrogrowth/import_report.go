@@ -18,18 +18,21 @@ import (
 
 // importReport is what an import has to say, in the order in which it comes to know it. --json prints it as it is.
 type importReport struct {
-	File      string        `json:"file"`
-	Encoding  lead.Encoding `json:"encoding"`
-	Delimiter string        `json:"delimiter"`
-	Header    bool          `json:"header"`
-	Columns   []columnInfo  `json:"columns"`
-	Doubts    []string      `json:"doubts"`
+	File       string         `json:"file"`
+	Encoding   lead.Encoding  `json:"encoding"`
+	Delimiter  string         `json:"delimiter"`
+	Header     bool           `json:"header"`
+	HeaderLine int            `json:"header_line"` // 0: there is none
+	Dates      lead.DateOrder `json:"dates,omitempty"`
+	Columns    []columnInfo   `json:"columns"`
+	Doubts     []string       `json:"doubts"`
 
 	Rows        int             `json:"rows"`
 	Leads       int             `json:"leads"`
 	BadRows     int             `json:"bad_rows"`
 	BadExamples []string        `json:"bad_examples"`
 	BadRowsFile string          `json:"bad_rows_file,omitempty"`
+	NoIdentity  int             `json:"without_identity"` // they are not recognised when they come again
 	Repeated    int             `json:"duplicates"`
 	Folded      int             `json:"duplicates_by_folding"`
 	Duplicates  []duplicateInfo `json:"duplicate_rows"`
@@ -75,10 +78,10 @@ type duplicateInfo struct {
 func newImportReport(l *leadFile, f importFlags) importReport {
 	name := []rune(cmp.Or(f.campaign, filepath.Base(l.path)))
 	r := importReport{
-		File: filepath.Base(l.path), Encoding: l.format.Encoding, Delimiter: string(l.format.Delimiter), Header: l.format.Header,
+		File: filepath.Base(l.path), Encoding: l.format.Encoding, Delimiter: lead.DelimiterText(l.format.Delimiter), Header: l.format.Header,
 		Doubts: l.doubts(), DryRun: f.dryRun, Campaign: campaign{Name: string(name[:min(len(name), 200)])},
 		Columns: []columnInfo{}, BadExamples: []string{}, Duplicates: []duplicateInfo{}, Gates: map[string]int{}, ByPriority: map[string]int{},
-		explained: slices.Concat(l.format.Explain(), l.mapping.Explain()),
+		explained: l.plan().Explain(), Dates: l.mapping.Dates, HeaderLine: max(0, int(l.format.Heading())),
 	}
 	if r.Doubts == nil {
 		r.Doubts = []string{}
@@ -97,7 +100,7 @@ func newImportReport(l *leadFile, f importFlags) importReport {
 func continuedReport(v importView) importReport {
 	r := importReport{
 		File: v.FileName, Encoding: lead.Encoding(v.Encoding), Delimiter: v.Delimiter, Doubts: v.Doubts, Campaign: campaign{Name: v.FileName},
-		Rows: v.Counts.Rows, Leads: v.Counts.Leads, BadRows: v.Counts.Bad, Repeated: v.Counts.Duplicates, Gated: v.Counts.Closed, sent: sentOf(v),
+		Rows: v.Counts.Rows, Leads: v.Counts.Leads, BadRows: v.Counts.Bad, NoIdentity: v.Counts.NoIdentity, Repeated: v.Counts.Duplicates, Gated: v.Counts.Closed, sent: sentOf(v),
 		Columns: []columnInfo{}, BadExamples: []string{}, Duplicates: []duplicateInfo{}, Gates: map[string]int{}, ByPriority: map[string]int{},
 	}
 	if v.CampaignID != nil {
@@ -163,6 +166,9 @@ func (r *importReport) counts(w io.Writer) {
 	}
 	list(w, heading, lines)
 	list(w, "Bad rows, the first ones:", r.BadExamples)
+	if r.NoIdentity > 0 {
+		say(w, "%s cannot be recognised when the file comes again: no external_id, email, linkedin_url, website or address", plural(r.NoIdentity, "lead"))
+	}
 	if r.moved > 0 {
 		list(w, fmt.Sprintf("%s with a value kept in another field, the first ones:", plural(r.moved, "row")), r.moves)
 	}
@@ -232,11 +238,11 @@ func areUnchanged(n int) string {
 
 // goesOn says how to look again at what is still being done.
 func (r *importReport) goesOn(w io.Writer, jobs int) {
-	say(w, "%s under way. To look again: astrogrowth jobs list --campaign %s, or import the file again.", plural(jobs, "job"), r.Campaign.ID)
+	say(w, "%s under way. To follow them: astrogrowth import --watch %s, or astrogrowth jobs list --campaign %s.", plural(jobs, "job"), r.ImportID, r.Campaign.ID)
 }
 
-// followed takes in what the jobs came to.
-func (r *importReport) followed(before, now progress, took time.Duration) {
+// followed takes in what the jobs came to; from of them had ended when the time began to count.
+func (r *importReport) followed(before, now progress, from int, took time.Duration) {
 	r.Finished = now.ended() >= now.Total
 	r.Failed = max(0, now.ByState[growth.JobFailed]-before.ByState[growth.JobFailed])
 	r.Canceled = max(0, now.ByState[growth.JobCanceled]-before.ByState[growth.JobCanceled])
@@ -245,7 +251,7 @@ func (r *importReport) followed(before, now progress, took time.Duration) {
 	cost := difference(now.Cost, before.Cost)
 	r.Cost = &cost
 	r.Seconds = took.Seconds()
-	if done := now.ended() - before.ended(); done > 0 && r.Seconds > 0 {
+	if done := now.ended() - from; done > 0 && r.Seconds > 0 {
 		r.Rate = float64(done) / r.Seconds
 	}
 }
@@ -280,6 +286,10 @@ func (r *importReport) summary(w io.Writer) {
 		cost += " (simulated: a built-in simulator answered for the providers)"
 	}
 	say(w, "%s", cost)
+	if r.Rate == 0 { // all had ended before somebody looked
+		say(w, "Done")
+		return
+	}
 	say(w, "Done in %.1f s, %.1f leads/s", r.Seconds, r.Rate)
 }
 

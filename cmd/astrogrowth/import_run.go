@@ -28,7 +28,7 @@ const uploadTime = time.Hour
 // upload sends a file as it is. The same file again is safe: it goes on where it was.
 func (c *client) upload(ctx context.Context, name string, r reading, file io.Reader) (importView, error) {
 	q := url.Values{"file_name": {name}}
-	for k, v := range map[string]string{"encoding": r.encoding, "delimiter": r.delimiter, "map": r.mapping} {
+	for k, v := range map[string]string{"encoding": r.encoding, "delimiter": r.delimiter, "map": r.mapping, "header": r.header, "dates": r.dates} {
 		if v != "" {
 			q.Set(k, v)
 		}
@@ -111,7 +111,7 @@ func (i *importer) upload(ctx context.Context, api *client) (importView, error) 
 
 // takeIn has the API take in what is left, step by step.
 func (i *importer) takeIn(ctx context.Context, api *client, v importView, accept bool, began time.Time) (importView, error) {
-	m := newMeter(i.err, "taken in", began)
+	m := newMeter(i.err, "taken in", began, 0)
 	defer m.end()
 	before := v.Position
 	for {
@@ -160,6 +160,12 @@ func (i *importer) goOn(ctx context.Context, api *client) error {
 		return err
 	}
 	i.report.Simulated = who.Simulated
+	var start progress
+	if v.CampaignID != nil {
+		if start, err = api.progress(ctx, *v.CampaignID); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	switch {
 	case i.flags.watch != "":
@@ -182,12 +188,12 @@ func (i *importer) goOn(ctx context.Context, api *client) error {
 		return i.finish(nil)
 	}
 	i.report.Campaign.ID = *v.CampaignID
-	return i.follow(ctx, api, progress{}, began)
+	return i.follow(ctx, api, progress{}, start.ended(), began)
 }
 
 // watch follows an import that somebody else runs.
 func (i *importer) watch(ctx context.Context, api *client, v importView, began time.Time) (importView, error) {
-	m := newMeter(i.err, "taken in", began)
+	m := newMeter(i.err, "taken in", began, 0)
 	defer m.end()
 	first := v.Position
 	for v.State == store.ImportRunning {

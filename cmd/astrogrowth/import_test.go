@@ -232,6 +232,77 @@ func TestImportNeverGuessesAnEncodingThatItCannotTell(t *testing.T) {
 	wantContains(t, "error", got.err, "the encoding cannot be told", "--encoding")
 }
 
+// A file whose leads cannot be recognised does not make them again because somebody said yes to what stands in it.
+func TestImportOfTheSameFileIsAskedFor(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	path := file(t, "names.csv", "business_name,city\nChez Ann,Laval\nChez Bob,Laval\n")
+	if got := runCLI(t, nil, "import", path, "--url", api.url, "--yes"); got.code != exitDone {
+		t.Fatalf("code = %d: %s", got.code, got.err)
+	} else {
+		wantContains(t, "report", got.out, "2 leads cannot be recognised when the file comes again")
+	}
+	got := runCLI(t, nil, "import", path, "--url", api.url, "--yes")
+	if got.code != exitNothing || len(api.steps) != 1 {
+		t.Errorf("again: code = %d, steps %v", got.code, api.steps)
+	}
+	wantContains(t, "error", got.err, "this very file was imported", "nothing was imported", "--again")
+	for answers, steps := range map[string]int{"y\nn\n": 1, "y\ny\n": 2} {
+		var out strings.Builder
+		i := &importer{flags: importFlags{api: apiFlags{url: api.url}}, in: strings.NewReader(answers), out: &out, err: &out, asks: true}
+		if err := i.run(t.Context(), path); (err == nil) != (steps == 2) {
+			t.Errorf("answers %q: %v", answers, err)
+		}
+		wantContains(t, "question", out.String(), "Import it once more? [y/N]")
+	}
+	if got := runCLI(t, nil, "import", path, "--url", api.url, "--yes", "--again"); got.code != exitDone || len(api.steps) != 3 {
+		t.Errorf("--again: code = %d, steps %v: %s", got.code, api.steps, got.err)
+	}
+}
+
+func TestImportSetsBadRowsAsideWhenAllAre(t *testing.T) {
+	t.Parallel()
+	path := file(t, "b.csv", "business_name,email\nA\n=B\n")
+	got := runCLI(t, nil, "import", path, "--url", newFakeAPI(t).url, "--yes")
+	aside := badRowsPath(path)
+	wantContains(t, "error", got.err, "2 rows set aside", "all are in "+aside)
+	b, err := os.ReadFile(aside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantContains(t, "file", string(b), "line,reason,business_name,email", "2,\"it has 1 fields", ",'=B")
+}
+
+func TestImportIsToldOfTheHeading(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	path := file(t, "nohdr.csv", "Café Un,Laval\nCafé Deux,Longueuil\nCafé Trois,Brossard\n")
+	got := runCLI(t, nil, "import", path, "--url", api.url, "--map", "#1=business_name,#2=city")
+	if got.code != exitNothing || len(api.imports) > 0 {
+		t.Errorf("code = %d: %s", got.code, got.out)
+	}
+	wantContains(t, "doubts", got.out, `no heading of line 1 is known ("Café Un", "Laval"); if it is a lead, say --header no`)
+	got = runCLI(t, nil, "import", path, "--url", api.url, "--map", "#1=business_name,#2=city", "--header", "no")
+	if got.code != exitDone || len(api.imports) != 1 || len(api.imports[0].leads) != 3 {
+		t.Errorf("code = %d: %s%s", got.code, got.out, got.err)
+	}
+}
+
+func TestImportNeverGuessesTheOrderOfDates(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	path := file(t, "dates.csv", "business_name,email,consent expires\nA,a@x.example,03/04/2026\n")
+	got := runCLI(t, nil, "import", path, "--url", api.url, "--yes")
+	if got.code != exitNothing || len(api.imports) > 0 {
+		t.Errorf("code = %d: %s", got.code, got.out)
+	}
+	wantContains(t, "error", got.err, "03/04/2026", "--dates")
+	got = runCLI(t, nil, "import", path, "--url", api.url, "--dates", "dmy", "--detach")
+	if got.code != exitDone || api.imports[0].leads[0].Consent.ExpiresAt.Format(time.DateOnly) != "2026-04-03" {
+		t.Errorf("code = %d: %s%s", got.code, got.out, got.err)
+	}
+}
+
 func TestImportAsksThePerson(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -272,7 +343,7 @@ func TestImportGoesStepByStep(t *testing.T) {
 	if diff := cmp.Diff([]string{"Été"}, api.campaigns); diff != "" {
 		t.Errorf("campaigns (-want +got):\n%s", diff)
 	}
-	wantContains(t, "report", got.out, "1,201 jobs under way. To look again: astrogrowth jobs list --campaign "+campaignID)
+	wantContains(t, "report", got.out, "1,201 jobs under way. To follow them: astrogrowth import --watch "+string(api.imports[0].ID)+", or astrogrowth jobs list --campaign "+campaignID)
 }
 
 func TestImportReportsWhatTheAPITurnsDown(t *testing.T) {
@@ -325,6 +396,9 @@ func TestImportGoesOnWithAnImport(t *testing.T) {
 	steps := len(api.steps)
 	if got = runCLI(t, nil, "import", "--watch", id, "--url", api.url); got.code != exitDone || len(api.steps) != steps {
 		t.Errorf("watching: code = %d, %d steps were made: %s", got.code, len(api.steps)-steps, got.err)
+	}
+	if strings.Contains(got.out+got.err, "leads/s") {
+		t.Errorf("what was done before somebody watched has a rate: %s%s", got.out, got.err)
 	}
 }
 
@@ -439,7 +513,7 @@ func TestImportInterruptedWhileFollowing(t *testing.T) {
 	if err := i.run(ctx, file(t, "shops.csv", shops)); err != nil {
 		t.Errorf("error = %v: the import itself is done", err)
 	}
-	wantContains(t, "report", out.String(), "Interrupted: the jobs go on without you.", "3 jobs under way. To look again: astrogrowth jobs list --campaign "+campaignID)
+	wantContains(t, "report", out.String(), "Interrupted: the jobs go on without you.", "3 jobs under way. To follow them: astrogrowth import --watch "+string(api.imports[0].ID)+", or astrogrowth jobs list --campaign "+campaignID)
 }
 
 type writerFunc func([]byte)
@@ -463,6 +537,8 @@ func TestImportUsage(t *testing.T) {
 		{"two ways of following", []string{"--watch", "x", "--resume", "x"}, "--watch and --resume do not go together"},
 		{"unknown encoding", []string{path, "--encoding", "ebcdic"}, `--encoding: "ebcdic" is no encoding`},
 		{"long delimiter", []string{path, "--delimiter", "ab"}, `--delimiter "ab" is not one character`},
+		{"no heading", []string{path, "--header", "maybe"}, `--header "maybe" says nothing about the heading`},
+		{"no order of dates", []string{path, "--dates", "ymd"}, `--dates "ymd" is no order of day and month`},
 		{"unknown heading", []string{path, "--map", "nom=email"}, `the file has no column "nom"`},
 		{"unknown field", []string{path, "--map", "city=town"}, `"town" is no field of a lead`},
 		{"unknown flag", []string{path, "--dryrun"}, "unknown flag: --dryrun"},

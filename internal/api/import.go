@@ -45,7 +45,7 @@ func (a *api) importer() tasks.Importer {
 // ImportPreview is an import with what its file was taken for.
 type ImportPreview struct {
 	store.Import
-	Undecided  bool              `json:"undecided" doc:"The encoding cannot be told from the file: name it"`
+	Undecided  bool              `json:"undecided" doc:"The encoding, or the order of day and month, cannot be told from the file: name it"`
 	Explained  []string          `json:"explained" doc:"What the file and each column were taken for"`
 	Sample     []growth.Lead     `json:"sample"`
 	Duplicates []ImportDuplicate `json:"duplicate_rows" doc:"The first 100"`
@@ -85,8 +85,10 @@ func previewOf(p tasks.ImportPreview) ImportPreview {
 type uploadInput struct {
 	FileName  string `query:"file_name" maxLength:"200" default:"leads.csv"`
 	Encoding  string `query:"encoding" doc:"utf-8, utf-16le, utf-16be, windows-1252, iso-8859-15, macintosh; default: found out"`
-	Delimiter string `query:"delimiter" doc:"comma, semicolon, tab, bar or one character; default: found out"`
+	Delimiter string `query:"delimiter" doc:"comma, semicolon, tab, bar, one character, or none for a list of one column; default: found out"`
 	Mapping   string `query:"map" doc:"heading=field,…; default: found out"`
+	Header    string `query:"header" doc:"yes, no, or the number of the line that names the columns; default: found out"`
+	Dates     string `query:"dates" doc:"dmy or mdy: the order of day and month in dates such as 03/04/2026; default: found out"`
 	body      io.Reader
 }
 
@@ -112,7 +114,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 
 func (a *api) postImport(ctx context.Context, in *uploadInput) (*struct{ Body ImportPreview }, error) {
 	p, err := a.importer().Upload(ctx, who(ctx).Workspace, in.FileName, who(ctx).KeyID, in.body,
-		tasks.ImportStated{Encoding: in.Encoding, Delimiter: in.Delimiter, Mapping: in.Mapping})
+		tasks.ImportStated{Encoding: in.Encoding, Delimiter: in.Delimiter, Mapping: in.Mapping, Header: in.Header, Dates: in.Dates})
 	return &struct{ Body ImportPreview }{previewOf(p)}, err
 }
 
@@ -154,6 +156,8 @@ type ImportReading struct {
 	Encoding  string `json:"encoding,omitempty"`
 	Delimiter string `json:"delimiter,omitempty"`
 	Mapping   string `json:"map,omitempty" doc:"heading=field,…"`
+	Header    string `json:"header,omitempty" doc:"yes, no, or the number of the line that names the columns"`
+	Dates     string `json:"dates,omitempty" doc:"dmy or mdy"`
 }
 
 func (a *api) previewImport(ctx context.Context, in *previewInput) (*struct{ Body ImportPreview }, error) {

@@ -174,6 +174,80 @@ func TestImportLeavesTheDecisionToAPerson(t *testing.T) {
 	}
 }
 
+// What is taken in anew each time is not taken in twice because a file was sent twice.
+func TestImportOfTheSameFileIsADoubt(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	const names = "business_name,city\nChez Ann,Laval\nChez Bob,Laval\n"
+	first, v := f.upload(names, "")
+	if counts, _ := v["counts"].(map[string]any); counts["without_identity"] != float64(2) || len(v["doubts"].([]any)) != 0 {
+		t.Errorf("first: %v, %v", counts, v["doubts"])
+	}
+	first.runs()
+	for range 2 { // however often it was looked at since
+		again, v := f.upload(names, "")
+		if doubts := fmt.Sprint(v["doubts"]); !strings.Contains(doubts, "imported on") || !strings.Contains(doubts, first.id) || !strings.Contains(doubts, "2 of its leads cannot be recognised") {
+			t.Errorf("again: %s", doubts)
+		}
+		if got := again.call("POST", "/v1/imports/"+again.id+"/run", `{}`); got.status != http.StatusUnprocessableEntity || f.count(`SELECT count(*) FROM leads`) != 2 {
+			t.Errorf("again: %d %s", got.status, got.body)
+		}
+	}
+	first.undone()
+	if _, v := f.upload(names, ""); len(v["doubts"].([]any)) != 0 {
+		t.Errorf("after the undoing: %v", v["doubts"])
+	}
+}
+
+func TestImportOfAWildFile(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	long := strings.Repeat("x", 20<<20)
+	for body, want := range map[string]string{"": "the file is empty", long: "line 1 is longer than"} {
+		if got := f.call("POST", "/v1/imports", body, "Content-Type", "text/csv"); got.status != http.StatusUnprocessableEntity || !strings.Contains(string(got.body), want) {
+			t.Errorf("%d bytes: %d %.200s", len(body), got.status, got.body)
+		}
+	}
+	if n := f.count(`SELECT count(*) FROM imports`); n != 0 {
+		t.Errorf("%d imports are left of them", n)
+	}
+	if _, v := f.upload("business_name,address\nA,1 rue A\n"+long+",\nB,2 rue B\n", ""); !strings.Contains(fmt.Sprint(v["bad_rows"]), "line:3 reason:it is longer than") {
+		t.Errorf("one long line: %v", v["bad_rows"])
+	}
+	u, v := f.upload("Café Un,1 rue A\nCafé Deux,2 rue B\n", "header=no&map=%231=business_name,%232=address")
+	counts, _ := v["counts"].(map[string]any)
+	if mapping, _ := v["mapping"].(map[string]any); counts["leads"] != float64(2) || mapping["header"] != "no" {
+		t.Errorf("without a heading: %v, %v", counts, mapping)
+	}
+	if v := u.runs(); v["created"] != float64(2) {
+		t.Errorf("without a heading: %v", v)
+	}
+}
+
+// A consent that has ended binds leads out of a file too: they are kept, and not scored.
+func TestImportOfConsents(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	const file = "email,consent basis,consent expires\nended@x.example,express,03/04/2021\ngoes.on@x.example,express,03/04/2099\n"
+	u, v := f.upload(file, "")
+	if v["undecided"] != true || !strings.Contains(fmt.Sprint(v["doubts"]), "03/04/2021") {
+		t.Errorf("undecided %v, doubts %v", v["undecided"], v["doubts"])
+	}
+	if got := u.call("POST", "/v1/imports/"+u.id+"/run", `{"accept_doubts":true}`); got.status != http.StatusUnprocessableEntity || !strings.Contains(string(got.body), "dates") {
+		t.Errorf("undecided: %d %s", got.status, got.body)
+	}
+	if got := u.call("POST", "/v1/imports/"+u.id+"/preview", `{"dates":"dmy"}`); got.json(t)["undecided"] != false {
+		t.Fatalf("stated: %d %s", got.status, got.body)
+	}
+	u.runs()
+	if leads, jobs := f.count(`SELECT count(*) FROM leads`), f.count(`SELECT count(*) FROM jobs`); leads != 2 || jobs != 1 {
+		t.Errorf("%d leads, %d jobs; want two and one", leads, jobs)
+	}
+	if n := f.count(`SELECT count(*) FROM leads WHERE data -> 'consent' ->> 'expires_at' = '2021-04-03T00:00:00Z'`); n != 1 {
+		t.Error("the end of the consent is another one")
+	}
+}
+
 func TestImportIsReadInAnotherWay(t *testing.T) {
 	t.Parallel()
 	f := newFace(t, nil)

@@ -1,8 +1,12 @@
 package lead
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -110,11 +114,65 @@ func detectEncoding(head []byte) (e Encoding, guessed bool, rivals []Encoding) {
 	if e, ok := detectUTF16(head); ok {
 		return e, true, nil
 	}
-	if utf8.Valid(trimPartialRune(head)) {
+	good, bad := countUTF8(trimPartialRune(head))
+	if bad == 0 {
 		return UTF8, false, nil
 	}
+	if good >= 10*bad { // letters of other encodings do not form UTF-8 by chance: single bytes are broken
+		return UTF8, true, nil
+	}
 	e, rivals = detectSingleByte(head)
+	if 2*good >= bad {
+		rivals = append(rivals, UTF8)
+	}
 	return e, true, rivals
+}
+
+// countUTF8 counts the characters of more than one byte, and the bytes that belong to none.
+func countUTF8(b []byte) (good, bad int) {
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			bad++
+		case size > 1:
+			good++
+		}
+		b = b[size:]
+	}
+	return good, bad
+}
+
+// untold says whether a file's beginning leaves open what the rest of it may tell: there is no letter outside ASCII yet,
+// or none that windows-1252 and iso-8859-15 read as different ones.
+func untold(head []byte) bool {
+	e, _, _ := detectEncoding(head)
+	return e == Windows1252 || e == ISO885915 || e == UTF8 && highBytes(head) == 0
+}
+
+const maxTelling = 256 << 10
+
+// tellingLines gives the lines of r that tell encodings apart, as far as it takes to judge.
+func tellingLines(r io.Reader, ascii bool) ([]byte, error) {
+	var out []byte
+	for in := bufio.NewReaderSize(r, 64<<10); len(out) < maxTelling; {
+		line, err := in.ReadSlice('\n') // a part of a line that is too long does as well
+		if slices.ContainsFunc(line, func(c byte) bool { return telling(c) || ascii && c >= utf8.RuneSelf }) {
+			out = append(out, line...)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, fmt.Errorf("read the file: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// telling says whether windows-1252 and iso-8859-15 read a byte as different characters.
+func telling(c byte) bool {
+	return c >= 0x80 && c < 0xa0 || bytes.IndexByte([]byte("\xa4\xa6\xa8\xb4\xb8\xbc\xbd\xbe"), c) >= 0
 }
 
 // singleByte are the encodings of one byte a letter, the likeliest first.

@@ -1,6 +1,7 @@
 package lead
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -90,12 +91,16 @@ func setField(l *growth.Lead, path, value string) (warning string) {
 	}
 	switch path {
 	case "google_rating":
-		if f, ok := parseRating(value); ok {
-			l.GoogleRating = &f
-			return ""
+		f, of, ok := parseRating(value)
+		if !ok {
+			setExtra(l, "google_rating", value)
+			return "the rating is no number from 0 to 5; kept as extra.google_rating"
 		}
-		setExtra(l, "google_rating", value)
-		return "the rating is no number from 0 to 5; kept as extra.google_rating"
+		l.GoogleRating = &f
+		if of != 5 {
+			return fmt.Sprintf("the rating %s is read as %s of 5", shorten(value, 20), strconv.FormatFloat(f, 'f', -1, 64))
+		}
+		return ""
 	case "google_reviews":
 		if n, ok := parseCount(value); ok {
 			l.GoogleReviews = &n
@@ -121,35 +126,49 @@ func setExtra(l *growth.Lead, name, value string) {
 	l.Extra[name] = value
 }
 
-// parseRating reads "4.6", "4,6" and "4,6/5".
-func parseRating(s string) (float64, bool) {
-	s, of, scaled := strings.Cut(s, "/")
-	if best, ok := parseNumber(of); scaled && (!ok || best != 5) { // of ten, perhaps
-		return 0, false
+// parseRating reads "4.6", "4,6" and "4,6/5", and brings "9/10" to a rating of 5. of is what the rating is out of.
+func parseRating(s string) (rating float64, of int, ok bool) {
+	of = 5
+	s, scale, scaled := strings.Cut(s, "/")
+	if scaled {
+		n, isCount := parseCount(scale)
+		if !isCount || n != 5 && n != 10 && n != 20 && n != 100 {
+			return 0, 0, false
+		}
+		of = n
 	}
 	f, ok := parseNumber(s)
-	return f, ok && f >= 0 && f <= 5
+	if of != 5 {
+		f = math.Round(f*500/float64(of)) / 100
+	}
+	return f, of, ok && f >= 0 && f <= 5
 }
 
-// parseCount reads "1234", "1 234", "1,234" and "(1234)".
+// parseCount reads "1234", "1 234", "1,234", "1.234", "(1234)" and "12.0".
 func parseCount(s string) (int, bool) {
 	s = strings.Trim(strings.TrimSpace(s), "()")
 	s = strings.NewReplacer(" ", "", "\u00a0", "", "\u202f", "", ",", "", "'", "").Replace(s)
+	if whole, behind, ok := strings.Cut(s, "."); ok && strings.Trim(behind, "0") == "" && len(behind) < 3 {
+		s = whole // programs that know no whole numbers write 12 so
+	} else if ok && len(behind) == 3 && len(whole) <= 3 && whole != "0" {
+		s = whole + behind // nobody has a part of a review
+	}
 	n, err := strconv.Atoi(s)
 	return n, err == nil && n >= 0
 }
 
-// parseNumber reads a number as French and English write it; a comma with other than three digits behind it is a
-// decimal one.
+// parseNumber reads a number as French and English write it. Of a point and a comma the last one is the decimal one; a
+// comma alone is, with other than three digits behind it.
 func parseNumber(s string) (float64, bool) {
 	s = strings.TrimSpace(strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(s))
 	s = strings.TrimSpace(strings.TrimRight(s, "$€% "))
 	s = strings.ReplaceAll(strings.TrimLeft(s, "$€ "), " ", "")
 	if i := strings.LastIndexByte(s, ','); i >= 0 {
-		if strings.ContainsRune(s, '.') || strings.Count(s, ",") > 1 || len(s)-i-1 == 3 {
+		switch point := strings.LastIndexByte(s, '.'); {
+		case strings.Count(s, ",") > 1 || point > i || point < 0 && len(s)-i-1 == 3:
 			s = strings.ReplaceAll(s, ",", "")
-		} else {
-			s = strings.Replace(s, ",", ".", 1)
+		default:
+			s = strings.Replace(strings.ReplaceAll(s, ".", ""), ",", ".", 1)
 		}
 	}
 	f, err := strconv.ParseFloat(s, 64)

@@ -39,7 +39,19 @@ var headings = dictionary(map[string]string{
 	"source": "source|lead source|origin|origine|provenance|utm source|canal|channel",
 	"notes": "notes|comment|comments|message|remarks|remarque|remarques|commentaire|commentaires|description du besoin|details|" +
 		"question|observations",
-	"extra.status": "status|statut|business status|etat de l etablissement|lead status",
+	"extra.status": "status|statut|business status|etat de l etablissement",
+	"extra.lead_status": "lead status|lead stage|sales stage|deal stage|contact status|prospect status|client status|statut du lead|statut du prospect|" +
+		"statut du client|statut du contact|etape de vente",
+	"consent.basis": "consent basis|consent type|lawful basis|legal basis|legal basis for processing|type de consentement|base legale|base juridique|" +
+		"fondement juridique|base du consentement",
+	"consent.source": "consent source|opt in source|source du consentement",
+	"consent.at": "consent at|consent date|date of consent|consented at|consent given|consent given at|opt in date|opt in at|optin date|" +
+		"date du consentement|date de consentement",
+	"consent.expires_at": "consent expires at|consent expires|consent expiry|consent expiry date|consent expiration|consent expiration date|consent end|" +
+		"consent end date|consent until|fin du consentement|expiration du consentement|date d expiration du consentement|echeance du consentement|" +
+		"consentement jusqu au",
+	"consent.withdrawn_at": "consent withdrawn at|consent withdrawn|withdrawn at|consent withdrawal|opt out date|opt out at|optout date|unsubscribed at|" +
+		"unsubscribe date|unsubscribed on|retrait du consentement|date de retrait|date du retrait|date de desabonnement|desabonne le",
 	"extra.size":   "size|company size|employees|number of employees|taille|nombre d employes|employes|effectif|effectifs|staff|headcount",
 	"extra.budget": "budget|monthly budget|budget mensuel",
 	"name":         "name|nom",

@@ -23,6 +23,10 @@ type Column struct {
 type Mapping struct {
 	Columns []Column
 	Doubts  []string
+	Dates   DateOrder // of the columns that are read as dates
+
+	datesWhy  string // what tells the order
+	datesOpen string // why nothing does
 }
 
 const junkRows = 20 // how many rows must repeat a value before the column is called junk
@@ -37,6 +41,8 @@ func Guess(headers []string, sample [][]string) Mapping {
 		values := column(sample, i)
 		if field == "" {
 			c = guessUnknown(c, name, values)
+		} else if field == "extra.status" && salesStages(values) {
+			c.Field, c.Why = "extra.lead_status", "its values are the stages of a sale"
 		} else if why := implausible(field, values); why != "" {
 			c.Field, c.Why = extraPrefix+extraName(name), why
 			m.Doubts = append(m.Doubts, fmt.Sprintf("%q is not read as %s: %s", h, field, why))
@@ -45,8 +51,58 @@ func Guess(headers []string, sample [][]string) Mapping {
 	}
 	m.nameWho()
 	m.oneEach()
+	m.leaveOut(nil)
 	m.doubt()
 	return m
+}
+
+// maxExtraColumns leaves room in a lead for numbers that turn out to be none.
+const maxExtraColumns = maxExtra - 2
+
+// leaveOut takes the last of too many further columns out: a lead has room for so many, and with one more none of the
+// rows would be taken. What a person asked for stays.
+func (m *Mapping) leaveOut(stated map[int]bool) {
+	further := 0
+	for _, c := range m.Columns {
+		if strings.HasPrefix(c.Field, extraPrefix) {
+			further++
+		}
+	}
+	var out []string
+	for i := len(m.Columns) - 1; i >= 0 && further > maxExtraColumns; i-- {
+		c := &m.Columns[i]
+		if !strings.HasPrefix(c.Field, extraPrefix) || stated[i] {
+			continue
+		}
+		c.Field, c.Junk, c.Why = "", "", fmt.Sprintf("a lead has room for %d further fields", maxExtraColumns)
+		out = append(out, c.Heading)
+		further--
+	}
+	if len(out) > 0 {
+		slices.Reverse(out)
+		m.Doubts = append(m.Doubts, fmt.Sprintf("%d columns are left out, because a lead has room for %d further fields: %s…; leave others out with --map \"#3=-\"",
+			len(out), maxExtraColumns, quoted(out, 3)))
+	}
+}
+
+// stageWords are what systems for sales write into a column called status. A business that is closed is another thing
+// than a sale that is.
+var stageWords = set("new nouveau nouvelle open ouvert contacted contacte contactee working qualified qualifie unqualified converted converti conversion " +
+	"nurturing won lost gagne perdu prospect lead opportunity opportunite attempted")
+
+// salesStages says whether most values of a column are stages of a sale.
+func salesStages(values []string) bool {
+	stages, filled := 0, 0
+	for _, v := range values {
+		if v == "" {
+			continue
+		}
+		filled++
+		if slices.ContainsFunc(strings.Fields(Fold(v)), func(w string) bool { return stageWords[w] && w != "open" && w != "ouvert" }) {
+			stages++
+		}
+	}
+	return stages*2 > filled
 }
 
 func column(sample [][]string, i int) []string {
@@ -89,6 +145,9 @@ func implausible(field string, values []string) string {
 		if strings.Contains(v, "@") {
 			at++
 		}
+	}
+	if why := noConsent(field, values); why != "" {
+		return why
 	}
 	switch field {
 	case "email":
@@ -183,7 +242,7 @@ func (m *Mapping) namesLead() bool {
 // Override changes the mapping as a person says it: "heading=field" pairs parted by commas. A heading may be given
 // whole, by the last step of its path, or as #3 for the third column; "-" as field leaves a column out.
 func (m Mapping) Override(spec string) (Mapping, error) {
-	out := Mapping{Columns: slices.Clone(m.Columns)}
+	out := Mapping{Columns: slices.Clone(m.Columns), Dates: m.Dates}
 	stated := map[int]bool{}
 	for pair := range strings.SplitSeq(spec, ",") {
 		if strings.TrimSpace(pair) == "" {
@@ -210,6 +269,7 @@ func (m Mapping) Override(spec string) (Mapping, error) {
 		c.Field, c.Junk, c.Why, c.guessed = field, "", "as you said", false
 	}
 	out.rehome(m, stated)
+	out.leaveOut(stated)
 	out.doubt()
 	return out, nil
 }
@@ -243,9 +303,9 @@ func (m *Mapping) readPair(pair string) (index int, field string, err error) {
 	if field == "-" {
 		return index, "", nil
 	}
-	if !knownField(field) && field != "first_name" && field != "last_name" {
-		return 0, "", mapError("%q is no field of a lead; there are %s, first_name, last_name, extra.<name> and - (leave out)",
-			field, strings.Join(FieldNames(), ", "))
+	if !knownField(field) && field != "first_name" && field != "last_name" && !consentField(field) {
+		return 0, "", mapError("%q is no field of a lead; there are %s, %s, first_name, last_name, extra.<name> and - (leave out)",
+			field, strings.Join(FieldNames(), ", "), strings.Join(consentFields, ", "))
 	}
 	return index, field, nil
 }
@@ -294,6 +354,9 @@ func (m Mapping) Explain() []string {
 			out = append(out, fmt.Sprintf("%q is %s, %s", c.Heading, c.Field, c.Why))
 		}
 	}
+	if m.datesWhy != "" {
+		out = append(out, m.datesWhy)
+	}
 	return out
 }
 
@@ -316,10 +379,8 @@ func shorten(s string, n int) string {
 	return s
 }
 
-// apply makes a lead out of a row.
-func (m Mapping) apply(fields []string) (growth.Lead, []string) {
-	var l growth.Lead
-	var warnings []string
+// apply makes a lead out of a row, or says why that must not be.
+func (m Mapping) apply(fields []string) (l growth.Lead, warnings []string, bad string) {
 	first, last := "", ""
 	for _, c := range m.Columns {
 		if c.Field == "" || c.Index >= len(fields) {
@@ -334,6 +395,8 @@ func (m Mapping) apply(fields []string) (growth.Lead, []string) {
 			first = v
 		case "last_name":
 			last = v
+		case "consent.basis", "consent.source", "consent.at", "consent.expires_at", "consent.withdrawn_at":
+			bad = orElse(bad, setConsentField(&l, c.Field, v, m.Dates))
 		default:
 			if w := setField(&l, c.Field, v); w != "" {
 				warnings = append(warnings, w)
@@ -344,7 +407,7 @@ func (m Mapping) apply(fields []string) (growth.Lead, []string) {
 		l.ContactName = strings.TrimSpace(first + " " + last)
 	}
 	unglue(&l)
-	return l, warnings
+	return l, warnings, bad
 }
 
 func unglue(l *growth.Lead) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ type failing interface {
 }
 
 func scanIn(t failing, file string, holding int, past Past) (out scanned, c *Collector) {
-	plan, err := NewPlan(strings.NewReader(file), Stated{Delimiter: ';'})
+	plan, err := NewPlan(func() (io.Reader, error) { return strings.NewReader(file), nil }, Stated{Delimiter: ';'})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func TestScanForgetsWhatItLeftToThePast(t *testing.T) {
 func TestScanEndsWhenThePastFails(t *testing.T) {
 	t.Parallel()
 	file := "business_name;email\n" + strings.Repeat("A;a@x.ca\n", 2*defaultHolding)
-	plan, err := NewPlan(strings.NewReader(file), Stated{})
+	plan, err := NewPlan(func() (io.Reader, error) { return strings.NewReader(file), nil }, Stated{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,8 +67,8 @@ func (r *Reader) row(rec record) Row {
 	if bad := r.check(rec.fields); bad != "" {
 		row.Bad = bad
 	} else {
-		row.Lead, row.Warnings = r.m.apply(rec.fields)
-		if err := Validate(row.Lead); err != nil {
+		row.Lead, row.Warnings, row.Bad = r.m.apply(rec.fields)
+		if err := Validate(row.Lead); err != nil && row.Bad == "" {
 			row.Bad = rowReason(err)
 		}
 	}

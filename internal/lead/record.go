@@ -1,8 +1,6 @@
 package lead
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -34,31 +32,30 @@ func (e *rowError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.
 // records cuts a text into rows. Quotation marks around a field are read as RFC 4180 says; inside an unquoted field they
 // are ordinary characters, as people type them.
 type records struct {
-	scan    *bufio.Scanner
+	lines   *lines
 	delim   rune
-	line    int      // of the last line taken
-	pending []string // lines that were read ahead of a row that turned out bad
+	line    int        // of the last line taken
+	pending []textLine // lines that were read ahead of a row that turned out bad
 	fields  []string
 	cell    strings.Builder
 }
 
-func newRecords(r io.Reader, f Format) *records {
-	s := bufio.NewScanner(r)
-	s.Buffer(make([]byte, 64<<10), maxRecord)
-	if f.macLines {
-		s.Split(scanMacLines)
-	}
-	return &records{scan: s, delim: f.Delimiter}
+// textLine is one line; the text of one that is too long is not held.
+type textLine struct {
+	text string
+	long bool
 }
 
-func scanMacLines(data []byte, atEOF bool) (int, []byte, error) {
-	if i := bytes.IndexByte(data, '\r'); i >= 0 {
-		return i + 1, data[:i], nil
+// newRecords reads the rows of a table, without the lines above it.
+func newRecords(r io.Reader, f Format) *records {
+	out := &records{lines: newLines(r, f.macLines), delim: f.Delimiter}
+	for out.line < f.Above {
+		if _, _, err := out.lines.next(); err != nil {
+			break // the first row says so too
+		}
+		out.line++
 	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
-	}
-	return 0, nil, nil
+	return out
 }
 
 // next gives the next row that is not blank, io.EOF at the end, or a *rowError after which next can be called again.
@@ -68,10 +65,13 @@ func (r *records) next() (record, error) {
 		if err != nil {
 			return record{}, err
 		}
-		if strings.TrimSpace(line) == "" {
+		if line.long {
+			return record{}, &rowError{line: r.line, reason: fmt.Sprintf("it is longer than %d bytes", maxRecord)}
+		}
+		if strings.TrimSpace(line.text) == "" {
 			continue
 		}
-		rec, err := r.parse(line)
+		rec, err := r.parse(line.text)
 		if err == nil && blankRow(rec.fields) {
 			continue
 		}
@@ -89,23 +89,22 @@ func blankRow(fields []string) bool {
 	return true
 }
 
-func (r *records) take() (string, error) {
+func (r *records) take() (textLine, error) {
 	if len(r.pending) > 0 {
 		line := r.pending[0]
 		r.pending = r.pending[1:]
 		r.line++
 		return line, nil
 	}
-	if r.scan.Scan() {
-		r.line++
-		return r.scan.Text(), nil
+	text, long, err := r.lines.next()
+	switch {
+	case errors.Is(err, io.EOF):
+		return textLine{}, io.EOF
+	case err != nil:
+		return textLine{}, fmt.Errorf("read line %d: %w", r.line+1, err)
 	}
-	if err := r.scan.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return "", fmt.Errorf("line %d is longer than %d bytes: %w", r.line+1, maxRecord, err)
-	} else if err != nil {
-		return "", fmt.Errorf("read line %d: %w", r.line+1, err)
-	}
-	return "", io.EOF
+	r.line++
+	return textLine{text, long}, nil
 }
 
 // parse reads the row that begins with line, taking more lines while a quotation mark is open.
@@ -114,7 +113,7 @@ func (r *records) parse(line string) (record, error) {
 	r.cell.Reset()
 	start := r.line
 	size, quoted := 0, false
-	var more []string
+	var more []textLine
 	for {
 		size += len(line)
 		var err error
@@ -125,7 +124,7 @@ func (r *records) parse(line string) (record, error) {
 			break
 		}
 		next, err := r.take()
-		if errors.Is(err, io.EOF) || len(more) >= maxRecordLines || size > maxRecord {
+		if errors.Is(err, io.EOF) || len(more) >= maxRecordLines || size > maxRecord || next.long {
 			if err == nil {
 				more = append(more, next)
 			}
@@ -136,7 +135,7 @@ func (r *records) parse(line string) (record, error) {
 		}
 		r.cell.WriteByte('\n')
 		more = append(more, next)
-		line = next
+		line = next.text
 	}
 	for _, f := range r.fields {
 		if !utf8.ValidString(f) {
@@ -147,7 +146,7 @@ func (r *records) parse(line string) (record, error) {
 }
 
 // giveUp sets only the line at start aside: the lines read ahead are read again as rows of their own.
-func (r *records) giveUp(start int, more []string, reason string) error {
+func (r *records) giveUp(start int, more []textLine, reason string) error {
 	r.pending = append(more, r.pending...)
 	r.line = start
 	return &rowError{line: start, reason: reason}

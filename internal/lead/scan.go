@@ -1,6 +1,7 @@
 package lead
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -24,21 +25,68 @@ type Plan struct {
 type Stated struct {
 	Encoding  Encoding
 	Delimiter rune
+	Header    Heading
+	Dates     DateOrder
 	Mapping   string // heading=field,…
 }
 
-// NewPlan reads the beginning of a file and finds out what has not been stated about it.
-func NewPlan(r io.Reader, s Stated) (Plan, error) {
+// Opener gives a file from its beginning.
+type Opener func() (io.Reader, error)
+
+// NewPlan finds out what has not been stated about a file, by its beginning, and where that leaves open what the letters
+// or the dates are by reading on to its end.
+func NewPlan(open Opener, s Stated) (Plan, error) {
 	var p Plan
-	var err error
-	if p.Format, _, err = SniffAs(r, s.Encoding, s.Delimiter); err != nil {
+	r, err := open()
+	if err != nil {
+		return p, err
+	}
+	head, cut, err := readHead(r)
+	if err != nil {
+		return p, err
+	}
+	var later []byte
+	if cut && s.Encoding == "" && untold(head) {
+		rest := io.MultiReader(bytes.NewReader(head[bytes.LastIndexByte(head, '\n')+1:]), r)
+		if later, err = tellingLines(rest, highBytes(head) == 0); err != nil {
+			return p, err
+		}
+	}
+	if p.Format, err = sniff(head, later, cut, s); err != nil {
 		return p, err
 	}
 	p.Mapping = Guess(p.Format.Headers, p.Format.Sample)
 	if s.Mapping != "" {
-		p.Mapping, err = p.Mapping.Override(s.Mapping)
+		if p.Mapping, err = p.Mapping.Override(s.Mapping); err != nil {
+			return p, err
+		}
 	}
-	return p, err
+	return p, p.findDates(open, s.Dates)
+}
+
+// Decided refuses a file of which only a person can say how it is meant.
+func (p Plan) Decided() error {
+	if err := p.Format.Decided(); err != nil {
+		return err
+	}
+	return p.Mapping.datesDecided()
+}
+
+// Explain says in sentences what the file and its columns were taken for, without the doubts.
+func (p Plan) Explain() []string { return slices.Concat(p.Format.Explain(), p.Mapping.Explain()) }
+
+// NoDelimiter stands between no fields: the file is a list of one column.
+const NoDelimiter = '\n'
+
+// DelimiterText is a delimiter as ParseDelimiter reads it.
+func DelimiterText(d rune) string {
+	switch d {
+	case 0:
+		return ""
+	case NoDelimiter:
+		return "none"
+	}
+	return string(d)
 }
 
 // ParseDelimiter reads what parts the fields as a person types it: a word or the character; empty is 0, found out.
@@ -54,10 +102,12 @@ func ParseDelimiter(s string) (rune, error) {
 		return '\t', nil
 	case "bar", "pipe":
 		return '|', nil
+	case "none":
+		return NoDelimiter, nil
 	}
 	d, size := utf8.DecodeRuneInString(s)
 	if size != len(s) || strings.ContainsRune("\"\r\n", d) || d == utf8.RuneError {
-		return 0, growth.InvalidField("lead.ParseDelimiter", "delimiter", "%q is not one character; give one, or comma, semicolon, tab, bar", s)
+		return 0, growth.InvalidField("lead.ParseDelimiter", "delimiter", "%q is not one character; give one, or comma, semicolon, tab, bar, none", s)
 	}
 	return d, nil
 }
