@@ -31,10 +31,10 @@ CREATE UNIQUE INDEX publications_once ON publications (author_urn, post_hash)
     WHERE state IN ('publishing', 'published', 'unknown') AND NOT allow_repeat;
 DROP INDEX publications_sent;
 CREATE INDEX publications_sent ON publications (author_urn, sent_at);
-CREATE INDEX publications_content ON publications (content_id) WHERE content_id IS NOT NULL;
+CREATE INDEX publications_account ON publications (account_id);
 
 -- +goose Down
-DROP INDEX publications_content;
+DROP INDEX publications_account;
 DROP INDEX publications_sent;
 DROP INDEX publications_once;
 CREATE UNIQUE INDEX publications_once ON publications (account_id, post_hash)
