@@ -3,6 +3,7 @@ package growth
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,4 +50,36 @@ func ParseEventCursor(s string) (EventCursor, error) {
 		return EventCursor{}, InvalidField("growth.ParseEventCursor", "Last-Event-ID", "use the id of an event, such as 7341-88")
 	}
 	return EventCursor{Tx: t, ID: EventID(n)}, nil
+}
+
+// EventTypes are the types of all events that there are.
+var EventTypes = []string{
+	"account.expiring", "alert.opened", "alert.resolved", "breaker.changed", "budget.threshold", "campaign.completed",
+	"content.approved", "content.ready", "content.rejected", "cost.unknown", "job.canceled", "job.failed", "job.succeeded",
+	"lead.merged", "lead.qualified", "lead.reviewed", "leads.consent_ended", "leads.ready", "linkedin.version_ends",
+	"linkedin.version_retired", "model.expiring", "model.gone", "post.held", "post.moved", "post.published", "post.unknown",
+	"subscription.disabled",
+}
+
+// CheckEventType says what is wrong with a type that somebody wants to hear of: of one that does not exist nobody would
+// ever hear. begin lets "job.*" stand for all that begin so.
+func CheckEventType(op, field, t string, begin bool) error {
+	known := func(s string) bool { return s == t }
+	if start, all := strings.CutSuffix(t, ".*"); all && begin {
+		known = func(s string) bool { return strings.HasPrefix(s, start+".") }
+	}
+	if slices.ContainsFunc(EventTypes, known) {
+		return nil
+	}
+	kind, _, _ := strings.Cut(t, ".")
+	var near []string
+	for _, s := range EventTypes {
+		if strings.HasPrefix(s, kind+".") {
+			near = append(near, s)
+		}
+	}
+	if len(near) == 0 {
+		near = EventTypes
+	}
+	return InvalidField(op, field, "there is no such type of event; use %s", strings.Join(near, ", "))
 }

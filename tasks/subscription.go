@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +19,6 @@ import (
 
 // maxTypes is how many types of events a subscription may name.
 const maxTypes = 50
-
-var eventType = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?$`)
 
 // FillSubscription puts the defaults in and refuses what is wrong.
 func FillSubscription(s growth.Subscription, allowHosts []string) (growth.Subscription, error) {
@@ -43,8 +40,8 @@ func FillSubscription(s growth.Subscription, allowHosts []string) (growth.Subscr
 		return s, growth.InvalidField(op, "types", "name at most %d types; none means all", maxTypes)
 	}
 	for i, t := range s.Types {
-		if len(t) > 100 || !eventType.MatchString(t) {
-			return s, growth.InvalidField(op, fmt.Sprintf("types[%d]", i), "use a type of event such as job.succeeded, or job.* for all that begin so")
+		if err := growth.CheckEventType(op, fmt.Sprintf("types[%d]", i), t, true); err != nil {
+			return s, err
 		}
 	}
 	return s, nil

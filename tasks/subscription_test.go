@@ -259,7 +259,7 @@ func TestFillSubscription(t *testing.T) {
 		{growth.Subscription{}, "url"},
 		{growth.Subscription{URL: "http://127.0.0.1/"}, "url"},
 		{growth.Subscription{URL: "https://example.com/", Form: "xml"}, "form"},
-		{growth.Subscription{URL: "https://example.com/", Types: []string{"ok", "Not OK"}}, "types[1]"},
+		{growth.Subscription{URL: "https://example.com/", Types: []string{"job.failed", "post.publishd"}}, "types[1]"},
 		{growth.Subscription{URL: "https://example.com/", Types: []string{"*"}}, "types[0]"},
 		{growth.Subscription{URL: "https://example.com/", Types: make([]string, 51)}, "types"},
 	} {

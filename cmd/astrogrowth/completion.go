@@ -20,7 +20,7 @@ func completions() map[string]map[string][]string {
 	}
 	return map[string]map[string][]string{
 		"jobs list":     {"type": jobTypes(), "state": {"scheduled", "queued", "running", "retrying", "waiting", "succeeded", "failed", "canceled"}},
-		"jobs tail":     {"types": eventTypes},
+		"jobs tail":     {"types": growth.EventTypes},
 		"contents list": {"status": {"draft", "in_review", "approved", "rejected", "scheduled", "publishing", "published", "unknown", "failed"}},
 		"leads list":    {"priority": {"high", "medium", "low", "unscored"}, "grade": {"A", "A1", "A2", "A3", "B", "B1", "B2", "B3", "C", "C1", "C2", "C3"}},
 		"schedules add": {
@@ -33,13 +33,6 @@ func completions() map[string]map[string][]string {
 		},
 		"cache invalidate": {"task": tasks},
 	}
-}
-
-// eventTypes are those that people follow or subscribe to.
-var eventTypes = []string{
-	"job.*", "job.succeeded", "job.failed", "job.canceled", "job.retrying", "job.waiting", "lead.qualified", "lead.reviewed", "content.ready", "content.approved",
-	"content.rejected", "post.published", "post.unknown", "post.held", "post.moved", "budget.threshold", "cost.unknown", "breaker.changed",
-	"campaign.completed", "account.expiring", "subscription.disabled",
 }
 
 func withCompletions(root *cobra.Command, s surroundings) {

@@ -64,7 +64,11 @@ type listening struct {
 func (a *api) streamEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
 	l := listening{input: *in, types: map[string]bool{}}
 	for _, t := range in.Types {
-		l.types[strings.TrimSpace(t)] = true
+		t = strings.TrimSpace(t)
+		if err := growth.CheckEventType("api.streamEvents", "types", t, false); err != nil {
+			return nil, err
+		}
+		l.types[t] = true
 	}
 	if last := in.LastEventID + in.After; last != "" {
 		if in.LastEventID != "" { // a browser that reconnects knows better than the address that it first asked

@@ -170,16 +170,16 @@ func TestListenerGetsOnlyWhatIsItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := growth.JobID(growth.NewID())
-	whole, ofJob, ofType := f.listens(""), f.listens("?job_id="+string(job)), f.listens("?types=b,c")
+	whole, ofJob, ofType := f.listens(""), f.listens("?job_id="+string(job)), f.listens("?types=job.failed,job.canceled")
 	theirs := f.listens("", "X-API-Key", f.key(other.ID, "read"))
 	f.happens(other.ID, "secret", "")
 	f.happens(f.ws.ID, "a", "")
-	f.happens(f.ws.ID, "b", job)
+	f.happens(f.ws.ID, "job.failed", job)
 	feed.Wake()
 	for _, tc := range []struct {
 		s    *stream
 		want string
-	}{{whole, "a"}, {whole, "b"}, {ofJob, "b"}, {ofType, "b"}, {theirs, "secret"}} {
+	}{{whole, "a"}, {whole, "job.failed"}, {ofJob, "job.failed"}, {ofType, "job.failed"}, {theirs, "secret"}} {
 		if _, kind, _ := tc.s.next(); kind != tc.want {
 			t.Errorf("got %s, want %s", kind, tc.want)
 		}
@@ -189,7 +189,7 @@ func TestListenerGetsOnlyWhatIsItsOwn(t *testing.T) {
 func TestBadPlacesInTheOrderOfEventsAreNamed(t *testing.T) {
 	t.Parallel()
 	f, _ := newFeedFace(t)
-	for _, path := range []string{"/v1/events?after=x", "/v1/events?after=-1-2", "/v1/events?job_id=x"} {
+	for _, path := range []string{"/v1/events?after=x", "/v1/events?after=-1-2", "/v1/events?job_id=x", "/v1/events?types=job.finished", "/v1/events?types=job.*"} {
 		if a := f.call(http.MethodGet, path, ""); a.status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}

@@ -162,9 +162,9 @@ func (f *face) furnish(ws growth.WorkspaceID, key string) map[string]string {
 		f.t.Fatalf("webhook: %d %s", a.status, a.body)
 	}
 	out["/v1/webhook-deliveries/{id}"] = f.call1(key, "/v1/webhook-deliveries")
-	subscription := id(post("/v1/subscriptions", `{"url":"https://hooks.example/x","types":["isolation.test"]}`))
+	subscription := id(post("/v1/subscriptions", `{"url":"https://hooks.example/x","types":["job.canceled"]}`))
 	out["/v1/subscriptions/{id}"] = subscription
-	f.happens(ws, "isolation.test", "")
+	f.happens(ws, "job.canceled", "")
 	out["/v1/subscription-deliveries/{id}"] = f.dispatched(key, subscription)
 	out["/v1/rubrics/{ref}"] = "ours"
 	return out
