@@ -70,13 +70,11 @@ func (r erasureRow) erasure() (Erasure, error) {
 // taken in again. files are the imports whose uploaded files hold it; they lose them. Erasing it again gives the first
 // receipt. Rows of the ledger stay: they say what was spent, and of whom they say nothing.
 func (sc Scoped) EraseLead(ctx context.Context, id growth.LeadID, askedBy string, files []growth.ImportID) (Erasure, error) {
-	return sc.eraseLead(ctx, id, askedBy, files, (*Tx).bury)
+	return sc.eraseLead(ctx, id, askedBy, files, true)
 }
 
-// eraseLead is EraseLead with what else happens in its commit, while the lead's keys are still there.
-func (sc Scoped) eraseLead(ctx context.Context, id growth.LeadID, askedBy string, files []growth.ImportID,
-	bury func(*Tx, context.Context, growth.WorkspaceID, growth.LeadID) error,
-) (Erasure, error) {
+// eraseLead is EraseLead; bury says whether a tombstone keeps the lead out, in the same commit.
+func (sc Scoped) eraseLead(ctx context.Context, id growth.LeadID, askedBy string, files []growth.ImportID, bury bool) (Erasure, error) {
 	if e, err := sc.Erasure(ctx, id); err == nil || growth.CodeOf(err) != growth.NotFound {
 		return e, err
 	}
@@ -89,8 +87,10 @@ func (sc Scoped) eraseLead(ctx context.Context, id growth.LeadID, askedBy string
 		if err := tx.lockKeys(ctx, sc.ws, []LeadPut{{Keys: keys}}); err != nil {
 			return err
 		}
-		if err := bury(tx, ctx, sc.ws, id); err != nil {
-			return err
+		if bury {
+			if err := tx.bury(ctx, sc.ws, id); err != nil {
+				return err
+			}
 		}
 		counts, gone, err := tx.eraseLeads(ctx, sc.ws, []string{string(id)})
 		if err != nil {

@@ -38,8 +38,5 @@ func (sc Scoped) DropLead(ctx context.Context, id growth.LeadID, why string, fil
 	if saved.Lead.Consent.State(time.Now()) == growth.ConsentWithdrawn {
 		return sc.EraseLead(ctx, id, why, files)
 	}
-	return sc.eraseLead(ctx, id, why, files, noGrave)
+	return sc.eraseLead(ctx, id, why, files, false)
 }
-
-// noGrave is for a lead that may come back.
-func noGrave(*Tx, context.Context, growth.WorkspaceID, growth.LeadID) error { return nil }

@@ -15,8 +15,8 @@ const buriedAtOnce = 500
 func (sc Scoped) Buried(ctx context.Context, puts []LeadPut) (map[int]bool, error) {
 	out := map[int]bool{}
 	err := sc.s.InTx(ctx, func(tx *Tx) error {
-		var any bool
-		if err := tx.tx.GetContext(ctx, &any, `SELECT EXISTS (SELECT 1 FROM tombstones WHERE workspace_id = $1)`, sc.ws); err != nil || !any {
+		var erased bool
+		if err := tx.tx.GetContext(ctx, &erased, `SELECT EXISTS (SELECT 1 FROM tombstones WHERE workspace_id = $1)`, sc.ws); err != nil || !erased {
 			return wrap("look for erased leads", err)
 		}
 		for from := 0; from < len(puts); from += buriedAtOnce {

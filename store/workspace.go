@@ -104,7 +104,7 @@ type signingRow struct {
 	Former []byte `db:"signing_former"`
 }
 
-const signingSecrets = `SELECT coalesce(signing_secret, secret) AS now, signing_former FROM workspaces WHERE id = $1`
+const signingSecrets = `SELECT coalesce(signing_secret, secret) AS now, signing_former FROM workspaces WHERE id = $1` //nolint:gosec // names columns and holds none of them
 
 // RotateCallbackSecret signs callbacks with a new secret from now on, and until then with the one before too, as with
 // those that an earlier rotation left longer.

@@ -92,7 +92,7 @@ func (w QualifyWorker) Work(ctx context.Context, job *Job[QualifyArgs]) error {
 	if err != nil {
 		return err
 	}
-	if ok && (kept.ScoredBy != growth.ScoredByRules || len(kept.Disqualifiers) > 0) && !(w.Live && kept.Simulated) {
+	if ok && (kept.ScoredBy != growth.ScoredByRules || len(kept.Disqualifiers) > 0) && (!w.Live || !kept.Simulated) {
 		kept.Reused = true
 		if kept.Simulated {
 			job.Simulated()

@@ -40,8 +40,8 @@ func firstKey(ctx context.Context, s *store.Store, log zerolog.Logger, configure
 	if !required {
 		return nil
 	}
-	any, err := s.AnyKey(ctx)
-	if err != nil || any {
+	there, err := s.AnyKey(ctx)
+	if err != nil || there {
 		return err
 	}
 	if screen == nil {

@@ -44,6 +44,14 @@ type subscriber struct {
 }
 
 func main() {
+	if err := listen(); err != nil {
+		fmt.Fprintln(os.Stderr, "subscriber:", err)
+		os.Exit(1)
+	}
+}
+
+// listen runs the subscriber until it is interrupted.
+func listen() error {
 	s := subscriber{quiet: quiet, out: os.Stdout}
 	flag.StringVar(&s.base, "url", "http://localhost:3000", "address of AstroGrowth")
 	flag.StringVar(&s.key, "key", "", "API key with the scope read; a fresh `make run` needs none")
@@ -53,9 +61,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := s.run(ctx, *address); err != nil && ctx.Err() == nil {
-		fmt.Fprintln(os.Stderr, "subscriber:", err)
-		os.Exit(1)
+		return err
 	}
+	return nil
 }
 
 // run listens until ctx ends. A notice is a hint and may be lost, so each one only makes the subscriber look; so does a

@@ -78,7 +78,8 @@ func TestNothingIsMissedOverAGap(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	s := &subscriber{base: server.URL, quiet: 100 * time.Millisecond, out: out, last: "1-0"}
-	go func() { done <- s.run(ctx, testenv.Redis(t)) }()
+	address := testenv.Redis(t)
+	go func() { done <- s.run(ctx, address) }()
 	out.shows(t, "listening\n")
 
 	events.add("job.succeeded")

@@ -180,7 +180,7 @@ func TestImportOfTheSameFileIsADoubt(t *testing.T) {
 	f := newFace(t, nil)
 	const names = "business_name,city\nChez Ann,Laval\nChez Bob,Laval\n"
 	first, v := f.upload(names, "")
-	if counts, _ := v["counts"].(map[string]any); counts["without_identity"] != float64(2) || len(v["doubts"].([]any)) != 0 {
+	if counts, _ := v["counts"].(map[string]any); counts["without_identity"] != float64(2) || fmt.Sprint(v["doubts"]) != "[]" {
 		t.Errorf("first: %v, %v", counts, v["doubts"])
 	}
 	first.runs()
@@ -194,7 +194,7 @@ func TestImportOfTheSameFileIsADoubt(t *testing.T) {
 		}
 	}
 	first.undone()
-	if _, v := f.upload(names, ""); len(v["doubts"].([]any)) != 0 {
+	if _, v := f.upload(names, ""); fmt.Sprint(v["doubts"]) != "[]" {
 		t.Errorf("after the undoing: %v", v["doubts"])
 	}
 }

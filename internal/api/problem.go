@@ -149,15 +149,15 @@ func problemOf(err error) *Problem {
 	return p
 }
 
-// chainInCurrency is the end of a chain with what its calls cost in the currency of the installation.
-type chainInCurrency struct {
+// shownChainError is the end of a chain with what its calls cost in the currency of the installation.
+type shownChainError struct {
 	error
 
 	calls []growth.Call
 }
 
 // Unwrap is the error itself.
-func (e *chainInCurrency) Unwrap() error { return e.error }
+func (e *shownChainError) Unwrap() error { return e.error }
 
 // inCurrency shows what the calls of a chain that failed have cost as those of one that answered are shown.
 func (a *api) inCurrency(ctx context.Context, err error) error {
@@ -173,13 +173,13 @@ func (a *api) inCurrency(ctx context.Context, err error) error {
 	for i := range calls {
 		calls[i].Cost = a.money(calls[i].Cost, rate)
 	}
-	return &chainInCurrency{err, calls}
+	return &shownChainError{err, calls}
 }
 
 // chainProblem is how the end of a chain looks from outside: a provider's status never becomes ours.
 func chainProblem(p *Problem, chain *router.ChainError) *Problem {
 	p.Calls, p.WalkID, p.Budget = chain.Calls, chain.Walk, chain.Budget
-	if shown, ok := errors.AsType[*chainInCurrency](p.cause); ok {
+	if shown, ok := errors.AsType[*shownChainError](p.cause); ok {
 		p.Calls = shown.calls
 	}
 	if chain.Budget != nil {

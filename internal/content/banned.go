@@ -66,7 +66,7 @@ const lookalikesFrom = '\u0251' // nothing before it is one
 
 var lookalikes = func() map[rune]rune {
 	m := map[rune]rune{}
-	for _, pair := range strings.Fields("аa еe оo рp сc уy хx іi ѕs јj ԁd ԛq ԝw һh ґr вb кk мm нh тt АA ВB ЕE КK МM НH ОO РP СC ТT ХX ІI ЅS ЈJ УY " +
+	for pair := range strings.FieldsSeq("аa еe оo рp сc уy хx іi ѕs јj ԁd ԛq ԝw һh ґr вb кk мm нh тt АA ВB ЕE КK МM НH ОO РP СC ТT ХX ІI ЅS ЈJ УY " +
 		"αa εe οo ρp νv ιi κk υu τt γy ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX ɑa ɡg ɩi ʀr") {
 		r := []rune(pair)
 		m[r[0]] = r[1]

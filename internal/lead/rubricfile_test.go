@@ -24,9 +24,9 @@ func TestRubricsOfNumbersThatAreNone(t *testing.T) {
 	}
 }
 
-func TestRatingsOfAnotherScaleAreNone(t *testing.T) {
+func TestRatingsOfAScaleThatNobodyKnowsAreNone(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[string]bool{"4,6/5": true, "4.6 / 5": true, "4/10": false, "9/10": false, "4/": false} {
+	for value, want := range map[string]bool{"4,6/5": true, "4.6 / 5": true, "4/7": false, "9/12": false, "4/": false} {
 		l, warnings, err := lead.FromValues(map[string]string{"google_rating": value})
 		if err != nil || (l.GoogleRating != nil) != want || (len(warnings) == 0) != want {
 			t.Errorf("%q: %v, %q, %v", value, l.GoogleRating, warnings, err)

@@ -60,7 +60,8 @@ func TestHeadingIsWhereSomebodySays(t *testing.T) {
 		{"there is none", plain, lead.Stated{Mapping: byNumber, Header: lead.NoHeading}, "Café Un, Café Deux, Café Trois", "", "no"},
 		{"there is one", plain, lead.Stated{Mapping: byNumber, Header: 1}, "Café Deux, Café Trois", "", "yes"},
 		{
-			"below a title", "Clients, printemps\n\nNom,Ville\nA,Laval\nB,Laval\n", lead.Stated{Header: 3, Mapping: "Nom=business_name"},
+			"below a title", "Clients, printemps\n\nNom,Ville\nA,Laval\nB,Laval\n",
+			lead.Stated{Header: 3, Mapping: "Nom=business_name"},
 			"A, B", "", "3",
 		},
 		{"below the delimiter", "sep=;\nname;address\nA;1, rue B\nB;2, rue B\n", lead.Stated{Mapping: "name=business_name"}, "A, B", "", "2"},
