@@ -111,7 +111,12 @@ func (w QualifyWorker) Work(ctx context.Context, job *Job[QualifyArgs]) error {
 		if !w.giveUp(job, err) {
 			return err
 		}
-		x = extracted{By: growth.ScoredByRules, Extraction: lead.Rules(s.rubric, s.lead)}
+		// None of the models gave an answer; what they were sent was sent all the same.
+		asked, err := w.Store.In(job.Job.Workspace).CallsOfJob(ctx, job.Job.ID)
+		if err != nil {
+			return err
+		}
+		x = extracted{By: growth.ScoredByRules, Extraction: lead.Rules(s.rubric, s.lead), Providers: sent(asked)}
 	}
 	q, err := w.weigh(ctx, job, s, &x)
 	if err != nil {

@@ -138,6 +138,9 @@ func TestRulesScoreWhenTheLastAttemptHasFailed(t *testing.T) {
 	if q.ScoredBy != growth.ScoredByRules || q.Model != "" || q.Score == 0 {
 		t.Errorf("scored %d by %s with %q; want the rules", q.Score, q.ScoredBy, q.Model)
 	}
+	if sent, err := p.sc.TransfersOfLead(t.Context(), lead); err != nil || len(sent) == 0 {
+		t.Errorf("transfers %v, %v; want those of both attempts: the lead was sent, though nobody answered", sent, err)
+	}
 	w.sim.ClearFaults("")
 	again := result[growth.Qualification](t, p.becomes(p.enqueue(tasks.QualifyArgs{LeadID: lead}, growth.JobOptions{}), growth.JobSucceeded))
 	if again.ScoredBy == growth.ScoredByRules || again.Reused {
