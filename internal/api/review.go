@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -94,12 +95,31 @@ func (a *api) explained(ctx context.Context, id growth.LeadID) (Explained, error
 	}
 	for _, language := range []string{"fr", "en"} {
 		e := lead.Explain(rubric, l.Lead, q, ws.Settings.Reviewer, language)
-		if stale {
-			e.Notice += staleNotice[language]
-		}
+		e.Notice += alsoSaid(out, language)
 		out.Explanations[language] = e
 	}
 	return out, nil
+}
+
+// alsoSaid follows the notice about the automated score where that alone would not be the whole truth.
+func alsoSaid(e Explained, language string) string {
+	said := ""
+	if e.Stale {
+		said += staleNotice[language]
+	}
+	if e.Automated.ScoredBy == growth.ScoredByRules && len(e.Transfers) > 0 {
+		said += askedNotice[language]
+	}
+	if e.DecidedBy == "person" && e.Score != nil {
+		said += fmt.Sprintf(personNotice[language], *e.Score)
+	}
+	return said
+}
+
+// personNotice follows the notice about a score that a person has answered.
+var personNotice = map[string]string{
+	"fr": " Une personne a revu cette note depuis\u00a0: la note en vigueur est %d, avec le motif qu'elle a donné.",
+	"en": " A person has reviewed this score since: the score in force is %d, for the reason that they gave.",
 }
 
 // decidedBy says whose score is in force.
@@ -108,6 +128,12 @@ func decidedBy(l store.SavedLead) string {
 		return "person"
 	}
 	return "automated"
+}
+
+// askedNotice follows the notice about a score of the rules where models were shown the lead at some time.
+var askedNotice = map[string]string{
+	"fr": " Des modèles de langage ont pourtant reçu des renseignements sur cette entreprise\u00a0: la liste des envois dit lesquels, et quand.",
+	"en": " Language models were shown data of this lead all the same: the list of transfers says which, and when.",
 }
 
 // staleNotice follows the notice about a score that the lead has outlived.

@@ -80,6 +80,11 @@ func TestScoreIsExplainedContestedAndAnswered(t *testing.T) {
 	if open := read[api.List[store.Review]](t, f.call(http.MethodGet, "/v1/contests", ""), http.StatusOK); len(open.Data) != 0 {
 		t.Errorf("still open = %+v", open)
 	}
+	for language, said := range map[string]string{"fr": "la note en vigueur est 85", "en": "the score in force is 85"} {
+		if !strings.Contains(e.Explanations[language].Notice, said) {
+			t.Errorf("notice = %q; want the person's answer in it", e.Explanations[language].Notice)
+		}
+	}
 	e = read[api.Explained](t, f.call(http.MethodPost, path+"/override", `{"action":"lift","reason":"It was another lead."}`), http.StatusOK)
 	if *e.Score != e.Automated.Score || e.DecidedBy != "automated" || len(e.Reviews) != 3 {
 		t.Errorf("lifted = %+v", e)
