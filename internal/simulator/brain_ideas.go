@@ -38,7 +38,7 @@ var ideas = sync.OnceValue(func() []*idea {
 		newIdea("three months; month is named; next month; trois mois; mois prochain",
 			"next month; mois prochain; coming weeks; prochaines semaines; this quarter; ce trimestre; coming months; prochains mois", monthIn),
 		newIdea("wants nothing; only looking; just looking; not interested; ne veut rien",
-			"just browsing; only looking; just looking; not interested; pas intéressé; pas intéressée; no need; aucun besoin; je magasine; juste curieux; school project; projet scolaire; class project", nil), //nolint:misspell // French
+			"just browsing; only looking; just looking; not interested; pas intéressé; pas intéressée; no need; aucun besoin; je magasine; juste curieux; school project; projet scolaire; class project", nil),
 		newIdea("asks for; demande; wants a quote; request",
 			"a quote; quotation; devis; soumission; une offre; an offer; proposal; proposition; pricing; tarifs; price list; call me; call us; rappelez; appelez; need help; besoin d'aide; nous cherchons; on cherche; je cherche; looking for; pouvez-vous; can you; a demo; démonstration; free trial; période d'essai; we need; we want; nous voulons; nous aimerions; j'aimerais", nil),
 		newIdea("problem; plan; problème; projet",
@@ -51,8 +51,8 @@ var ideas = sync.OnceValue(func() []*idea {
 			"école; school; ministère; gouvernement; government; municipalité; église; church; université; university; hôpital; hospital; grossiste; wholesale; association", nil),
 		newIdea("several locations; plusieurs succursales", "succursales; franchise; franchises; deuxième succursale; second location; locations; chaîne", nil),
 		newIdea("list; directory; liste; annuaire", "csv; import; scraped; annuaire; directory; open data; données ouvertes; fichier; purchased", nil),
-		newIdea("referral; form on the site; recommandation; formulaire", //nolint:misspell // French
-			"referral; referred; recommandation; référence; webhook; web form; formulaire; inbound; demo request; event; typeform", nil), //nolint:misspell // French
+		newIdea("referral; form on the site; recommandation; formulaire",
+			"referral; referred; recommandation; référence; webhook; web form; formulaire; inbound; demo request; event; typeform", nil),
 	}
 })
 
