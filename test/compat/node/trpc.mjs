@@ -79,7 +79,7 @@ for (const linkName of ['httpLink', 'httpBatchLink']) {
   })
   await named('llmAnalytics.summary', async () => {
     for (const r of [await c.llmAnalytics.summary.query({ days: 7 }), await c.llmAnalytics.summary.query()]) {
-      has(r, ['totalCalls', 'totalTokens', 'totalCostCAD', 'totalSavingsCAD', 'providers', 'models', 'taskTypes', 'dailyUsage', 'cacheMetrics', 'circuitBreakerStatus'], ['simulated'])
+      has(r, ['totalCalls', 'totalTokens', 'totalCostCAD', 'totalSavingsCAD', 'unknownCosts', 'providers', 'models', 'taskTypes', 'dailyUsage', 'cacheMetrics', 'circuitBreakerStatus'], ['simulated'])
       has(r.providers.openrouter, ['calls', 'tokens', 'estimatedCostCAD', 'avgLatencyMs', 'errorRate'])
       has(Object.values(r.models)[0], ['provider', 'calls', 'tokens', 'estimatedCostCAD', 'avgLatencyMs'])
       has(r.taskTypes.simple, ['calls', 'tokens', 'estimatedCostCAD', 'topModels'])
