@@ -80,11 +80,11 @@ for (const linkName of ['httpLink', 'httpBatchLink']) {
   await named('llmAnalytics.summary', async () => {
     for (const r of [await c.llmAnalytics.summary.query({ days: 7 }), await c.llmAnalytics.summary.query()]) {
       has(r, ['totalCalls', 'totalTokens', 'totalCostCAD', 'totalSavingsCAD', 'unknownCosts', 'providers', 'models', 'taskTypes', 'dailyUsage', 'cacheMetrics', 'circuitBreakerStatus'], ['simulated'])
-      has(r.providers.openrouter, ['calls', 'tokens', 'estimatedCostCAD', 'avgLatencyMs', 'errorRate'], ['unknownCosts'])
-      has(Object.values(r.models)[0], ['provider', 'calls', 'tokens', 'estimatedCostCAD', 'avgLatencyMs'], ['unknownCosts'])
-      has(r.taskTypes.simple, ['calls', 'tokens', 'estimatedCostCAD', 'topModels'], ['unknownCosts'])
-      has(r.taskTypes.simple.topModels[0], ['model', 'calls'], ['unknownCosts'])
-      has(r.dailyUsage.at(-1), ['date', 'calls', 'tokens', 'estimatedCostCAD', 'cacheHits', 'cacheMisses'], ['unknownCosts'])
+      has(r.providers.openrouter, ['calls', 'tokens', 'estimatedCostCAD', 'avgLatencyMs', 'errorRate', 'unknownCosts'])
+      has(Object.values(r.models)[0], ['provider', 'calls', 'tokens', 'estimatedCostCAD', 'avgLatencyMs', 'unknownCosts'])
+      has(r.taskTypes.simple, ['calls', 'tokens', 'estimatedCostCAD', 'topModels', 'unknownCosts'])
+      has(r.taskTypes.simple.topModels[0], ['model', 'calls'])
+      has(r.dailyUsage.at(-1), ['date', 'calls', 'tokens', 'estimatedCostCAD', 'cacheHits', 'cacheMisses', 'unknownCosts'])
       has(r.cacheMetrics, ['hits', 'misses', 'hitRate', 'savingsCAD'])
       want(r.totalCalls > 0 && typeof r.totalCostCAD === 'number', r)
     }
