@@ -21,6 +21,21 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 type log struct {
 	mu     sync.Mutex
 	events []string
+	looks  int
+}
+
+// looked waits until the subscriber has looked n times.
+func (l *log) looked(t *testing.T, n int) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		l.mu.Lock()
+		looks := l.looks
+		l.mu.Unlock()
+		if looks >= n {
+			return
+		}
+	}
+	t.Fatalf("the subscriber did not look %d times", n)
 }
 
 func (l *log) add(kind string) {
@@ -32,6 +47,7 @@ func (l *log) add(kind string) {
 func (l *log) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.looks++
 	from := len(l.events)
 	if _, n, found := strings.Cut(r.URL.Query().Get("after"), "-"); found {
 		from, _ = strconv.Atoi(n)
@@ -81,10 +97,12 @@ func TestNothingIsMissedOverAGap(t *testing.T) {
 	address := testenv.Redis(t)
 	go func() { done <- s.run(ctx, address) }()
 	out.shows(t, "listening\n")
+	events.looked(t, 1) // because it listens; from here on each look has a notice behind it
 
 	events.add("job.succeeded")
 	rdb.Publish(ctx, channel, `{"type":"job.succeeded"}`)
 	out.shows(t, "job.succeeded j1")
+	events.looked(t, 2)
 
 	events.add("post.published") // nobody says so
 	events.add("post.unknown")
