@@ -47,6 +47,8 @@ type plant struct {
 	stop    context.CancelFunc // asks the runner to hand its jobs back
 	servers []*asynq.Server
 
+	relaying bool // relays was called
+
 	mu      sync.Mutex
 	reports []error
 }
@@ -76,9 +78,13 @@ func newPlantOn(t testing.TB, s *store.Store, ws growth.Workspace, rdb redis.Uni
 	return p
 }
 
-// relays hands jobs to Redis until the test ends.
+// relays hands jobs to Redis until the test ends. A relay is run by one goroutine.
 func (p *plant) relays() *plant {
 	p.t.Helper()
+	if p.relaying {
+		p.t.Fatal("this relay runs already")
+	}
+	p.relaying = true
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { p.relay.Run(ctx) })

@@ -306,7 +306,6 @@ func TestOnlyAccountsThatCanPostAreCounted(t *testing.T) {
 	}
 	p.exec(`UPDATE linkedin_accounts SET status = 'disconnected'`)
 	id = p.enqueue(tasks.PublishArgs{Text: "Bonsoir"}, growth.JobOptions{})
-	p.runs()
 	if j := p.settled(id); j.State != growth.JobFailed || !strings.Contains(j.Error.Message, "connect one") {
 		t.Errorf("job = %s, %+v; want to hear that an account is missing", j.State, j.Error)
 	}
