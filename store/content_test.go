@@ -1,13 +1,18 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/content"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/store"
 )
 
@@ -176,5 +181,42 @@ func TestDecisionWakesTheJobThatWaitsForIt(t *testing.T) {
 	}
 	if _, ok, err := b.s.Claim(context.WithoutCancel(b.ctx), waits, got[0].Epoch, "w", lease); err != nil || !ok {
 		t.Errorf("claim = %v, %v", ok, err)
+	}
+}
+
+// Two workspaces that end the same text at once: the second one is not told what stands elsewhere before the first one's
+// text is there.
+func TestTextsOfTheAgencyAreComparedOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	other := testenv.Workspace(t, b.s)
+	c := draft("Une phrase assez longue pour laisser une empreinte dans la base.", growth.ContentApproved)
+	c.Sketch = []byte("sketch of " + c.ID)
+	elsewhere := make(chan [][]byte, 1)
+	b.must(b.s.InTx(b.ctx, func(tx *store.Tx) error {
+		if _, _, err := tx.TextsNow(b.ctx, b.ws.ID, 10); err != nil {
+			return err
+		}
+		go func() {
+			var seen [][]byte
+			if err := b.s.InTx(b.ctx, func(tx *store.Tx) (err error) {
+				_, seen, err = tx.TextsNow(b.ctx, other.ID, 10)
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+			elsewhere <- seen
+		}()
+		for b.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%advisory%contents%'`) == 0 {
+			if b.ctx.Err() != nil || len(elsewhere) > 0 {
+				return errors.New("the other workspace did not wait")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		_, err := tx.SaveContent(b.ctx, b.ws.ID, c, "tester")
+		return err
+	}))
+	if seen := <-elsewhere; !slices.ContainsFunc(seen, func(s []byte) bool { return bytes.Equal(s, c.Sketch) }) {
+		t.Error("the other workspace was not told of the text")
 	}
 }

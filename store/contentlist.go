@@ -83,10 +83,10 @@ const sketchesElsewhere = `
 	WHERE w.id <> $1 ORDER BY s.id DESC LIMIT $3`
 
 // TextsNow is RecentBodies and SketchesElsewhere once more, right before new content is saved. Until the transaction
-// ends nobody else gets them for this workspace, so that of two jobs that wrote the same at once the second one sees the
+// ends nobody else gets them, in any workspace, so that of two jobs that wrote the same at once the second one sees the
 // first one's text. Whoever calls holds no lock but that of the job's own row: the others wait while they hold theirs.
 func (tx *Tx) TextsNow(ctx context.Context, ws growth.WorkspaceID, n int) (bodies []string, elsewhere [][]byte, err error) {
-	if _, err = tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 5))`, string(ws)); err != nil {
+	if _, err = tx.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('contents', 5))`); err != nil {
 		return nil, nil, wrap("lock contents", err)
 	}
 	if err = tx.tx.SelectContext(ctx, &bodies, recentBodies, ws, "", n); err != nil {
