@@ -115,7 +115,9 @@ func (w work) router(rdb redis.UniversalClient) (r *router.Router, share func(co
 		},
 	}
 	if w.Limits != (quota.Limits{}) {
-		cfg.Quota = quota.NewPools(rdb, w.Name, freePool(w.Limits))
+		pools := quota.NewPools(rdb, w.Name, freePool(w.Limits))
+		pools.Patience = 10 * time.Second // a process that goes on alone is not what these tests are about
+		cfg.Quota = pools
 	}
 	rests.Learn(context.Background(), rdb)
 	breakers.Learn(context.Background(), rdb)

@@ -140,7 +140,7 @@ func onBench(t *testing.T, name string, m mishap) *bench3 {
 	last := &fake{name: "last", answer: says(`{"n":4}`)}
 	limit := 30 * time.Second
 	if m.short {
-		limit = 100 * time.Millisecond
+		limit = time.Second
 	}
 	r := router.Route{
 		MaxTokens: 100, CallTimeout: limit, Timeout: time.Minute,

@@ -103,7 +103,7 @@ func TestImportIsRunByOne(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t)
 	im := tasks.Importer{Store: p.s, Queue: p.queue, Cache: forgetful{}}
-	i := p.uploads(im, &manyShops{n: 3000})
+	i := p.uploads(im, &manyShops{n: 1200})
 	results := make(chan error, 2)
 	for range 2 {
 		go func() {
@@ -125,10 +125,10 @@ func TestImportIsRunByOne(t *testing.T) {
 	if len(codes) > 1 || len(codes) == 1 && codes[0] != growth.Conflict {
 		t.Errorf("codes %v; want at most one conflict", codes)
 	}
-	if leads, jobs := p.count(`SELECT count(*) FROM leads`), p.count(`SELECT count(*) FROM jobs`); leads != 2700 || jobs != 2700 {
-		t.Errorf("%d leads, %d jobs; want 2700 of each", leads, jobs)
+	if leads, jobs := p.count(`SELECT count(*) FROM leads`), p.count(`SELECT count(*) FROM jobs`); leads != 1080 || jobs != 1080 {
+		t.Errorf("%d leads, %d jobs; want 1080 of each", leads, jobs)
 	}
-	if n := p.count(`SELECT count(*) FROM jobs WHERE lane LIKE '%:low'`); n != 2700 {
+	if n := p.count(`SELECT count(*) FROM jobs WHERE lane LIKE '%:low'`); n != 1080 {
 		t.Errorf("%d jobs in the lane of low priority; the others stand before what a form brings", n)
 	}
 }

@@ -51,7 +51,7 @@ func (p *Pools) Correct(ctx context.Context, name string, r Refusal) time.Durati
 		r.Wait = q.Window
 	}
 	q.shut(Grant{Until: now.Add(r.Wait), Code: r.Code})
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.patience())
 	defer cancel()
 	var at int64
 	if p.Now != nil {

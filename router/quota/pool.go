@@ -69,7 +69,7 @@ const (
 	shortGrace = 5 * time.Second
 	longGrace  = time.Minute
 
-	takeTimeout = 250 * time.Millisecond
+	defaultPatience = 250 * time.Millisecond
 	// redisRest is how long Redis is not asked again after it did not answer, so that its silence costs few calls.
 	redisRest = time.Second
 )
@@ -77,7 +77,8 @@ const (
 // Pools keeps the allowances of one installation, for all its processes together. When Redis does not answer each
 // process goes on with its share. It is safe for use by many goroutines; a nil *Pools knows no limits.
 type Pools struct {
-	Now func() time.Time // for tests; default: the clock of Redis, and in the process time.Now
+	Now      func() time.Time // for tests; default: the clock of Redis, and in the process time.Now
+	Patience time.Duration    // how long Redis has for an answer; default 250 ms: a call can wait no longer
 
 	rdb     redis.UniversalClient
 	process string
@@ -183,6 +184,13 @@ const (
 	rounding = 5 * time.Millisecond
 )
 
+func (p *Pools) patience() time.Duration {
+	if p.Patience > 0 {
+		return p.Patience
+	}
+	return defaultPatience
+}
+
 func (p *Pools) now() time.Time {
 	if p.Now != nil {
 		return p.Now()
@@ -229,7 +237,7 @@ type answer struct {
 }
 
 func (p *Pools) ask(ctx context.Context, q *pool, mode string, r Request) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.patience())
 	defer cancel()
 	var now int64
 	if p.Now != nil {
@@ -316,7 +324,7 @@ func (p *Pools) Done(ctx context.Context, g Grant, took time.Duration) {
 	if g.pool == nil || g.number == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.patience())
 	defer cancel()
 	var now int64
 	if p.Now != nil {
@@ -337,7 +345,7 @@ func (p *Pools) Back(ctx context.Context, g Grant) {
 	if g.pool == nil || g.number == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.patience())
 	defer cancel()
 	_ = backScript.Run(ctx, p.rdb, g.pool.keys, strconv.FormatInt(g.number, 10)).Err() // then a call is counted too many
 }
@@ -348,7 +356,7 @@ func (p *Pools) Leave(ctx context.Context, provider, slug, ticket string) {
 	if q == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.patience())
 	defer cancel()
 	_, _ = p.rdb.Pipelined(ctx, func(c redis.Pipeliner) error { // if it fails, the promise lapses
 		c.ZRem(ctx, q.keys[1], ticket)

@@ -41,7 +41,7 @@ func newDesk(rdb redis.UniversalClient, process, account string, c *clock, l quo
 	p := quota.NewPools(rdb, process, quota.Pool{
 		Name: "or:free", Account: account, Provider: "or", Limits: l, Holds: func(slug string) bool { return slug == "free" },
 	})
-	p.Now = c.now
+	p.Now, p.Patience = c.now, 10*time.Second // on a busy machine, too, Redis is heard
 	return desk{p, c}
 }
 
