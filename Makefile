@@ -21,7 +21,7 @@ build: ## build the programs into bin/
 
 test: ## run every test against real Postgres and Redis, installing them where possible
 	@.ci/need postgres redis
-	$(GO) test -count=1 $(TESTFLAGS) ./...
+	$(GO) test -count=1 -timeout 30m $(TESTFLAGS) ./...
 
 check: ## all that a change must pass: format, vet, lint, race, tidy, verify, build
 	$(TOOL) golangci-lint fmt --diff
@@ -32,9 +32,9 @@ check: ## all that a change must pass: format, vet, lint, race, tidy, verify, bu
 	$(GO) mod verify
 	$(MAKE) build
 
-race: ## run every test under the race detector, in random order
+race: ## run every test but those of volume under the race detector, in random order
 	@.ci/need postgres redis gcc
-	$(GO) test -race -shuffle=on -count=1 $(TESTFLAGS) ./...
+	$(GO) test -race -short -shuffle=on -count=1 -timeout 30m $(TESTFLAGS) ./...
 
 e2e: build ## start the built programs and walk the jobs through them
 	@.ci/need postgres redis curl
@@ -42,7 +42,7 @@ e2e: build ## start the built programs and walk the jobs through them
 
 compat: ## let genuine clients (OpenAI for Go and Node, tRPC 10 and 11) use the built programs
 	@.ci/need postgres redis curl
-	cd test/compat && $(GO) test -count=1 $(TESTFLAGS) ./...
+	cd test/compat && $(GO) test -count=1 -timeout 30m $(TESTFLAGS) ./...
 
 n8n-test: ## let a genuine n8n run the workflows (N8N_VERSION=2.8.4; installs 2 GB into ASTROGROWTH_N8N_DIR)
 	@.ci/need postgres redis

@@ -69,7 +69,7 @@ func mixed(n int, ws growth.WorkspaceID) router.Request {
 // every difference is a row that says that its cost is unknown. The simulator prices by a file of its own.
 func TestLedgerAgreesWithTheProvidersBook(t *testing.T) {
 	t.Parallel()
-	const calls = 5000
+	calls := testenv.Volume(5000)
 	sim := simulator.New(simulator.Config{Seed: 11})
 	web := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	srv := httptest.NewServer(sim)

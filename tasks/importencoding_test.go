@@ -27,6 +27,7 @@ func utf16As(s string, order binary.AppendByteOrder) []byte {
 // The real file brings the same businesses, letter for letter, in whatever encoding it comes.
 func TestImportIsTheSameInEveryEncoding(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	dir := os.Getenv("ASTROGROWTH_TESTDATA")
 	if dir == "" {
 		t.Skip("set ASTROGROWTH_TESTDATA to the folder of test data to run this test")

@@ -14,6 +14,7 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/lead"
 	"github.com/zakibelm/astrogrowth/internal/simulator"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/router"
 	"github.com/zakibelm/astrogrowth/store"
 	"github.com/zakibelm/astrogrowth/tasks"
@@ -96,6 +97,7 @@ func (e exchanged) Work(ctx context.Context, job *tasks.Job[tasks.QualifyArgs]) 
 // or not: run with -v.
 func TestScoresAreStableOverRunsAndProviders(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	leads, bought := campaignLeads(t)
 	src, err := os.ReadFile("../internal/lead/testdata/bank-campaign.yaml")
 	if err != nil {

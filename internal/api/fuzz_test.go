@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 // TestGeneratedRequestsAreAnsweredAsDescribed sends requests that are made from the server's own description: valid
@@ -22,7 +24,7 @@ import (
 // says in words what would be right. API_FUZZ_REQUESTS says how many, API_FUZZ_SEED repeats a run.
 func TestGeneratedRequestsAreAnsweredAsDescribed(t *testing.T) {
 	t.Parallel()
-	requests, seed := 1000, uint64(7)
+	requests, seed := testenv.Volume(1000), uint64(7)
 	if n, err := strconv.Atoi(os.Getenv("API_FUZZ_REQUESTS")); err == nil {
 		requests, seed = n, uint64(time.Now().UnixNano())
 	}

@@ -282,6 +282,7 @@ func TestBadRowsComeAsAFileThatComputesNothing(t *testing.T) {
 
 func TestImportsOfMontreal(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	dir := os.Getenv("ASTROGROWTH_TESTDATA")
 	if dir == "" {
 		t.Skip("set ASTROGROWTH_TESTDATA to the folder of test data to run this test")

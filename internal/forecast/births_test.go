@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/zakibelm/astrogrowth/internal/forecast"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 // births is a long series of daily numbers with a strong week, slow seasons and holidays: a stand-in for daily cost.
@@ -104,6 +105,7 @@ func (r *record) add(f forecast.Result, came []float64) {
 
 func TestThirtyDaySumsOfBirths(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	series := births(t)
 	for _, known := range []int{28, 42, 56, 90, 180, 365} {
 		r := overOrigins(t, series, known, 0)
@@ -121,6 +123,7 @@ func TestThirtyDaySumsOfBirths(t *testing.T) {
 
 func TestGrowthIsSeenBetterThanByTheWeekdayMean(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	series := births(t)
 	for _, known := range []int{28, 56, 90, 180} {
 		r := overOrigins(t, series, known, 0.01)

@@ -14,6 +14,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/lead"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 func TestSniff(t *testing.T) {
@@ -151,6 +152,7 @@ func TestReaderSetsBadRowsAside(t *testing.T) {
 
 func TestReaderNeverGuessesAtBytes(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	// The sample is ASCII, the letter that is none stands far behind it.
 	in := "company,city\n" + strings.Repeat("Shop,Laval\n", 100_000) + "Caf\xe9,Laval\n"
 	all := rows(t, in)

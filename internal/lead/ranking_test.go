@@ -10,6 +10,7 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/lead"
+	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 // outcome is a lead's score and what became of it.
@@ -112,6 +113,7 @@ func TestAUCCountsPairs(t *testing.T) {
 
 func TestRulesRankRealLeads(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	fixed, unseen, bought := bankLeads(t)
 	src, err := os.ReadFile("testdata/bank-campaign.yaml")
 	if err != nil {
