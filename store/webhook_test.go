@@ -89,7 +89,7 @@ func (b *bed) dispatch() []store.Outgoing {
 // shown waits until every event that was written is shown.
 func (b *bed) shown() {
 	b.tb.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for b.count(`SELECT count(*) FROM events WHERE tx >= pg_snapshot_xmin(pg_current_snapshot())`) > 0 {
 		select {
 		case <-deadline:

@@ -140,14 +140,14 @@ func (p *plant) job(id growth.JobID) growth.Job {
 // eventually waits until ok says yes.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
+	deadline := time.After(time.Minute)
+	tick := time.NewTicker(25 * time.Millisecond) // each look is a question to Postgres
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("still not after 30 s: %s", what)
+			t.Fatalf("still not after a minute: %s", what)
 		}
 	}
 }
@@ -172,8 +172,8 @@ func arrives[T any](t testing.TB, what string, ch <-chan T) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(30 * time.Second):
-		t.Fatalf("still not after 30 s: %s", what)
+	case <-time.After(time.Minute):
+		t.Fatalf("still not after a minute: %s", what)
 		panic("unreachable")
 	}
 }

@@ -48,7 +48,7 @@ func TestWatchersTakeTurns(t *testing.T) {
 	if err != nil || len(open) != 1 || open[0].Kind != "unknown_costs" {
 		t.Fatalf("open = %+v, %v", open, err)
 	}
-	end := time.After(20 * time.Second)
+	end := time.After(time.Minute)
 	again := time.NewTicker(200 * time.Millisecond) // a listener that joins late is told at the next change
 	defer again.Stop()
 	for {

@@ -27,7 +27,7 @@ type log struct {
 // looked waits until the subscriber has looked n times.
 func (l *log) looked(t *testing.T, n int) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		l.mu.Lock()
 		looks := l.looks
 		l.mu.Unlock()
@@ -73,7 +73,7 @@ func (s *screen) Write(p []byte) (int, error) {
 // shows waits until the subscriber has printed a text.
 func (s *screen) shows(t *testing.T, want string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		s.mu.Lock()
 		got := s.buf.String()
 		s.mu.Unlock()

@@ -53,7 +53,7 @@ func (f *face) happens(ws growth.WorkspaceID, kind string, job growth.JobID) {
 // shown waits until so many events are shown.
 func (f *face) shown(n int) {
 	f.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if got, err := f.s.In(f.ws.ID).EventsAfter(f.t.Context(), growth.EventCursor{}, "", n); err != nil || len(got) == n {
 			return
 		}
@@ -109,7 +109,7 @@ func (s *stream) line() string {
 			s.t.Fatal("the stream ended")
 		}
 		return l
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatal("nothing came")
 	}
 	return ""

@@ -175,7 +175,7 @@ func (f *face) furnish(ws growth.WorkspaceID, key string) map[string]string {
 func (f *face) dispatched(key, subscription string) string {
 	f.t.Helper()
 	d := tasks.Dispatcher{Store: f.s, Log: zerolog.Nop()}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if err := d.Pass(f.t.Context()); err != nil {
 			f.t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func (f *face) dispatched(key, subscription string) string {
 // call1 waits for the first element of a list and gives its id.
 func (f *face) call1(key, path string) string {
 	f.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		var list struct{ Data []struct{ ID string } }
 		if err := json.Unmarshal(f.call(http.MethodGet, path, "", "X-API-Key", key).body, &list); err == nil && len(list.Data) > 0 {
 			return list.Data[0].ID

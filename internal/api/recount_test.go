@@ -288,7 +288,7 @@ func inAnalytics(s analytics.Summary) *recount {
 // settledSummary waits until every answered call is in the books, as a row of the ledger or as a hit of the cache.
 func (f *face) settledSummary(answered int64) analytics.Summary {
 	f.t.Helper()
-	end := time.After(30 * time.Second)
+	end := time.After(time.Minute)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
