@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -374,13 +375,24 @@ func (w *world) run(jobs int) {
 	}
 	const batch = 50
 	var accepting sync.WaitGroup
+	var struck atomic.Bool
+	all := 0
 	accepting.Go(func() {
-		for i := 0; i < jobs; i += batch {
-			w.accept(i, min(batch, jobs-i))
+		for ; all < jobs; all += batch {
+			w.accept(all, batch)
+		}
+		// A machine may do the jobs faster than the blows fall: then more come, so that each blow falls into work.
+		for ; !struck.Load(); time.Sleep(100 * time.Millisecond) {
+			if w.count(`SELECT count(*) FROM jobs WHERE type = 'content-generation' AND state NOT IN ('succeeded', 'failed', 'canceled')`) < batch {
+				w.accept(all, batch)
+				all += batch
+			}
 		}
 	})
 	w.strikeAll(jobs)
+	struck.Store(true)
 	accepting.Wait()
+	jobs = all
 	w.await(15*time.Minute, "every job to end", func() bool {
 		return w.count(`SELECT count(*) FROM jobs WHERE type = 'content-generation' AND state IN ('succeeded', 'failed', 'canceled')`) >= jobs
 	})
