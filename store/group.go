@@ -43,10 +43,11 @@ type seat[Q, A any] struct {
 // do answers q. When ctx ends first the request may still be carried out: the caller cannot know, as after any lost
 // connection.
 func (g *group[Q, A]) do(ctx context.Context, q Q) (A, error) {
-	s := &seat[Q, A]{q: q, done: make(chan struct{})}
+	var none A // who leaves early reads nothing of a seat that somebody may be writing to
 	if err := ctx.Err(); err != nil {
-		return s.a, err
+		return none, err
 	}
+	s := &seat[Q, A]{q: q, done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, s)
 	if g.running < groupsAtOnce {
@@ -58,7 +59,7 @@ func (g *group[Q, A]) do(ctx context.Context, q Q) (A, error) {
 	case <-s.done:
 		return s.a, s.err
 	case <-ctx.Done():
-		return s.a, ctx.Err()
+		return none, ctx.Err()
 	}
 }
 

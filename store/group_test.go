@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -134,4 +135,26 @@ func TestGroupCallerLeaves(t *testing.T) {
 			t.Errorf("statements = %v; who had left before asking must not be served", k.batches)
 		}
 	})
+}
+
+// A caller who leaves in the moment of the answer has none: what it is given is not what is being written just then.
+func TestGroupGivesNothingToWhoLeavesInTheMomentOfTheAnswer(t *testing.T) {
+	t.Parallel()
+	var leave context.CancelFunc
+	g := group[int, int]{run: func(_ context.Context, qs []int) ([]int, error) {
+		leave()
+		return qs, nil
+	}}
+	for range 500 {
+		var ctx context.Context
+		ctx, leave = context.WithCancel(context.Background())
+		if got, err := g.do(ctx, 21); err == nil && got != 21 || err != nil && got != 0 {
+			t.Errorf("got %d, %v", got, err)
+		}
+		for served := false; !served; runtime.Gosched() {
+			g.mu.Lock()
+			served = g.running == 0
+			g.mu.Unlock()
+		}
+	}
 }
