@@ -131,6 +131,7 @@ type ContentVersion struct {
 
 // ContentDecision is an approval or a rejection of one text.
 type ContentDecision struct {
+	ID        string        `json:"id"`
 	Version   int           `json:"version"`
 	Hash      string        `json:"hash"`
 	Decision  ContentStatus `json:"decision" enum:"approved,rejected"`

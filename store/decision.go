@@ -163,11 +163,12 @@ func (tx *Tx) saveDecision(ctx context.Context, ws growth.WorkspaceID, id growth
 }
 
 // ContentDecisions lists what was decided on a content and by whom, newest first.
-func (sc Scoped) ContentDecisions(ctx context.Context, id growth.ContentID) ([]growth.ContentDecision, error) {
+func (sc Scoped) ContentDecisions(ctx context.Context, id growth.ContentID, p Page) ([]growth.ContentDecision, error) {
 	if _, err := sc.Content(ctx, id); err != nil {
 		return nil, err
 	}
 	var rows []struct {
+		ID        string               `db:"id"`
 		Version   int                  `db:"version"`
 		Hash      string               `db:"hash"`
 		Decision  growth.ContentStatus `db:"decision"`
@@ -177,14 +178,14 @@ func (sc Scoped) ContentDecisions(ctx context.Context, id growth.ContentID) ([]g
 		CreatedAt time.Time            `db:"created_at"`
 	}
 	if err := sc.s.db.SelectContext(ctx, &rows, `
-		SELECT version, hash, decision, machine, decided_by, reason, created_at FROM content_decisions
-		WHERE workspace_id = $1 AND content_id = $2 ORDER BY id DESC LIMIT $3`, sc.ws, id, maxDecisions); err != nil {
+		SELECT id, version, hash, decision, machine, decided_by, reason, created_at FROM content_decisions
+		WHERE workspace_id = $1 AND content_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4`, sc.ws, id, p.before(), p.limit()); err != nil {
 		return nil, wrap("content decisions", err)
 	}
 	out := make([]growth.ContentDecision, 0, len(rows))
 	for _, r := range rows {
 		out = append(out, growth.ContentDecision{
-			Version: r.Version, Hash: r.Hash, Decision: r.Decision, Machine: r.Machine, DecidedBy: r.By, Reason: r.Reason, CreatedAt: r.CreatedAt.UTC(),
+			ID: r.ID, Version: r.Version, Hash: r.Hash, Decision: r.Decision, Machine: r.Machine, DecidedBy: r.By, Reason: r.Reason, CreatedAt: r.CreatedAt.UTC(),
 		})
 	}
 	return out, nil

@@ -17,7 +17,7 @@ func TestDecisionsAreKeptWithWhoAndWhy(t *testing.T) {
 	b.must(err)
 	_, err = b.sc.DecideContent(b.ctx, c.ID, store.Verdict{Approve: true, Hash: c.Hash, By: "Bea"})
 	b.must(err)
-	got, err := b.sc.ContentDecisions(b.ctx, c.ID)
+	got, err := b.sc.ContentDecisions(b.ctx, c.ID, store.Page{})
 	b.must(err)
 	if len(got) != 2 || got[0].DecidedBy != "Bea" || got[0].Decision != growth.ContentApproved || got[1].Reason != "too dry" || got[1].Hash != c.Hash {
 		t.Errorf("decisions = %+v", got)

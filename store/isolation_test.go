@@ -291,7 +291,7 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		return absent(err)
 	},
 	"ContentDecisions": func(sc store.Scoped, o owned) (any, bool) {
-		_, err := sc.ContentDecisions(o.ctx, o.content.ID)
+		_, err := sc.ContentDecisions(o.ctx, o.content.ID, store.Page{})
 		return absent(err)
 	},
 	"DecideContent": func(sc store.Scoped, o owned) (any, bool) {
@@ -404,7 +404,7 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		_, ok, err := sc.LatestQualification(o.ctx, o.lead.Lead.ID, "f1")
 		return nothing(ok, err)
 	},
-	"Qualifications": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Qualifications(o.ctx, o.lead.Lead.ID)) },
+	"Qualifications": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Qualifications(o.ctx, o.lead.Lead.ID, store.Page{})) },
 	"TransfersOfLead": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.TransfersOfLead(o.ctx, o.lead.Lead.ID))
 	},

@@ -304,18 +304,19 @@ func (sc Scoped) LatestQualification(ctx context.Context, lead growth.LeadID, fi
 	return q, true, wrap("latest qualification", json.Unmarshal(b, &q))
 }
 
+// KeptQualification is one score of a lead as it was written down.
+type KeptQualification struct {
+	ID     string          `db:"id"`
+	Result json.RawMessage `db:"result"`
+}
+
 // Qualifications lists the scores of a lead, newest first.
-func (sc Scoped) Qualifications(ctx context.Context, lead growth.LeadID) ([]json.RawMessage, error) {
-	var rows [][]byte
-	if err := sc.s.db.SelectContext(ctx, &rows, `
-		SELECT result FROM qualifications WHERE workspace_id = $1 AND lead_id = $2 ORDER BY created_at DESC LIMIT 200`, sc.ws, lead); err != nil {
-		return nil, wrap("qualifications", err)
-	}
-	out := make([]json.RawMessage, len(rows))
-	for i := range rows {
-		out[i] = rows[i]
-	}
-	return out, nil
+func (sc Scoped) Qualifications(ctx context.Context, lead growth.LeadID, p Page) ([]KeptQualification, error) {
+	rows := []KeptQualification{}
+	err := sc.s.db.SelectContext(ctx, &rows, `
+		SELECT id, result FROM qualifications WHERE workspace_id = $1 AND lead_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4`,
+		sc.ws, lead, p.before(), p.limit())
+	return rows, wrap("qualifications", err)
 }
 
 // AddTransfers records which fields of a lead went to which provider.

@@ -172,10 +172,10 @@ func TestLatestQualificationIsFoundByWhatItRestsOn(t *testing.T) {
 	if saved.Score == nil || *saved.Score != 30 || saved.Fingerprint != "f1" || saved.Priority != "high" {
 		t.Errorf("lead = %+v; want the newest score", saved)
 	}
-	all, err := b.sc.Qualifications(b.ctx, lead)
+	all, err := b.sc.Qualifications(b.ctx, lead, store.Page{})
 	b.must(err)
 	var newest growth.Qualification
-	b.must(json.Unmarshal(all[0], &newest))
+	b.must(json.Unmarshal(all[0].Result, &newest))
 	if len(all) != 3 || newest.Score != 30 {
 		t.Errorf("%d scores, the newest %d; want 3, 30", len(all), newest.Score)
 	}

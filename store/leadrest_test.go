@@ -58,7 +58,7 @@ func TestMergedLeadLivesOnInTheOther(t *testing.T) {
 	if err := json.Unmarshal(j.Input, &input); err == nil && input.LeadID == from {
 		t.Errorf("the job still names the lead that is gone: %s", j.Input)
 	}
-	qs, err := b.sc.Qualifications(b.ctx, into)
+	qs, err := b.sc.Qualifications(b.ctx, into, store.Page{})
 	b.must(err)
 	keys, err := b.sc.KeysOfLead(b.ctx, into)
 	b.must(err)

@@ -107,18 +107,22 @@ func (a *api) health(ctx context.Context, acc growth.Account, limit int) (Accoun
 	return h, err
 }
 
-func (a *api) listAccounts(ctx context.Context, _ *struct{}) (*struct{ Body List[AccountHealth] }, error) {
-	as, err := a.Store.In(who(ctx).Workspace).Accounts(ctx)
+func (a *api) listAccounts(ctx context.Context, in *PageParams) (*struct{ Body List[AccountHealth] }, error) {
+	all, err := a.Store.In(who(ctx).Workspace).Accounts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]AccountHealth, len(as))
-	for i, acc := range as {
-		if out[i], err = a.health(ctx, acc, 0); err != nil {
+	page, err := pageOf(all, *in, func(acc growth.Account) string { return string(acc.ID) })
+	if err != nil {
+		return nil, err
+	}
+	out := List[AccountHealth]{Data: make([]AccountHealth, len(page.Data)), NextCursor: page.NextCursor}
+	for i, acc := range page.Data {
+		if out.Data[i], err = a.health(ctx, acc, 0); err != nil {
 			return nil, err
 		}
 	}
-	return &struct{ Body List[AccountHealth] }{List[AccountHealth]{Data: out}}, nil
+	return &struct{ Body List[AccountHealth] }{out}, nil
 }
 
 func (a *api) getAccount(ctx context.Context, in *IDInput) (*struct{ Body AccountHealth }, error) {

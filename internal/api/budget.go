@@ -48,14 +48,18 @@ func (u Usd) limit() (decimal.Decimal, error) {
 	return d, err
 }
 
-func (a *api) listBudgets(ctx context.Context, _ *struct{}) (*struct {
+func (a *api) listBudgets(ctx context.Context, in *PageParams) (*struct {
 	Body List[analytics.BudgetView]
 }, error,
 ) {
-	bs, err := a.desk().Budgets(ctx, who(ctx).Workspace, "")
+	all, err := a.desk().Budgets(ctx, who(ctx).Workspace, "")
+	if err != nil {
+		return nil, err
+	}
+	page, err := pageOf(all, *in, func(b analytics.BudgetView) string { return string(b.ID) })
 	return &struct {
 		Body List[analytics.BudgetView]
-	}{List[analytics.BudgetView]{Data: bs}}, err
+	}{page}, err
 }
 
 func (a *api) getBudget(ctx context.Context, in *IDInput) (*budgetOutput, error) {

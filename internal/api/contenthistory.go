@@ -72,12 +72,16 @@ func (a *api) restoreVersion(ctx context.Context, in *versionInput) (*contentOut
 	return shown(sc.RestoreContent(ctx, c, v.Version, who(ctx).Name))
 }
 
-func (a *api) listDecisions(ctx context.Context, in *IDInput) (*struct {
+func (a *api) listDecisions(ctx context.Context, in *PageOfInput) (*struct {
 	Body List[growth.ContentDecision]
 }, error,
 ) {
-	ds, err := a.Store.In(who(ctx).Workspace).ContentDecisions(ctx, growth.ContentID(in.ID))
-	return &struct{ Body List[growth.ContentDecision] }{List[growth.ContentDecision]{Data: ds}}, err
+	p, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	ds, err := a.Store.In(who(ctx).Workspace).ContentDecisions(ctx, growth.ContentID(in.ID), p)
+	return &struct{ Body List[growth.ContentDecision] }{listOf(ds, in.Limit, func(d growth.ContentDecision) string { return d.ID })}, err
 }
 
 // ApprovalItem is one text of a bulk approval.

@@ -24,34 +24,6 @@ type JobView struct {
 	Links map[string]string `json:"links"`
 }
 
-// List is a page of a list.
-type List[T any] struct {
-	Data       []T     `json:"data"`
-	NextCursor *string `json:"next_cursor" doc:"Send as cursor to get the next page; null on the last one"`
-}
-
-// PageParams ask for a page.
-type PageParams struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
-}
-
-func (p PageParams) page() (store.Page, error) {
-	if p.Cursor != "" && !growth.ValidID(p.Cursor) {
-		return store.Page{}, growth.InvalidField("api.page", "cursor", "use next_cursor of the page before")
-	}
-	return store.Page{Limit: p.Limit + 1, Cursor: p.Cursor}, nil // one more says whether another page follows
-}
-
-// listOf makes a page of what was asked for with one more than the limit; id names the last element for the next cursor.
-func listOf[T any](data []T, limit int, id func(T) string) List[T] {
-	if limit <= 0 || len(data) <= limit {
-		return List[T]{Data: data}
-	}
-	c := id(data[limit-1])
-	return List[T]{Data: data[:limit], NextCursor: &c}
-}
-
 type acceptedOutput struct {
 	Location string `header:"Location" doc:"Where the job can be read"`
 	Replayed string `header:"Idempotency-Replayed" doc:"true when the key had been used with the same body"`

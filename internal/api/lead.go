@@ -44,25 +44,30 @@ func (a *api) getLead(ctx context.Context, in *IDInput) (*struct{ Body store.Sav
 	return &struct{ Body store.SavedLead }{l}, err
 }
 
-func (a *api) listQualifications(ctx context.Context, in *IDInput) (*struct {
+func (a *api) listQualifications(ctx context.Context, in *PageOfInput) (*struct {
 	Body List[growth.Qualification]
 }, error,
 ) {
+	p, err := in.page()
+	if err != nil {
+		return nil, err
+	}
 	sc := a.Store.In(who(ctx).Workspace)
 	if _, err := sc.Lead(ctx, growth.LeadID(in.ID)); err != nil {
 		return nil, err
 	}
-	raws, err := sc.Qualifications(ctx, growth.LeadID(in.ID))
+	kept, err := sc.Qualifications(ctx, growth.LeadID(in.ID), p)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]growth.Qualification, len(raws))
-	for i, raw := range raws {
-		if err := json.Unmarshal(raw, &out[i]); err != nil {
+	page := listOf(kept, in.Limit, func(k store.KeptQualification) string { return k.ID })
+	out := List[growth.Qualification]{Data: make([]growth.Qualification, len(page.Data)), NextCursor: page.NextCursor}
+	for i, k := range page.Data {
+		if err := json.Unmarshal(k.Result, &out.Data[i]); err != nil {
 			return nil, err
 		}
 	}
 	return &struct {
 		Body List[growth.Qualification]
-	}{List[growth.Qualification]{Data: out}}, nil
+	}{out}, nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"regexp"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -56,7 +57,13 @@ type historyInput struct {
 	Cursor string `query:"cursor" maxLength:"200" doc:"next_cursor of the page before"`
 }
 
+// historyKey is the form of an entry's place: when, what, and of which row.
+var historyKey = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6} [a-z]+ `)
+
 func (a *api) getHistory(ctx context.Context, in *historyInput) (*struct{ Body List[store.LeadEntry] }, error) {
+	if in.Cursor != "" && !historyKey.MatchString(in.Cursor) {
+		return nil, growth.InvalidField("api.getHistory", "cursor", "use next_cursor of the page before")
+	}
 	sc := a.Store.In(who(ctx).Workspace)
 	l, err := sc.Lead(ctx, growth.LeadID(in.ID))
 	if err != nil {

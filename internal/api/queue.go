@@ -23,9 +23,13 @@ func (a *api) queues(h huma.API) {
 
 type queuesOutput struct{ Body List[store.QueueState] }
 
-func (a *api) listQueues(ctx context.Context, _ *struct{}) (*queuesOutput, error) {
-	qs, err := a.Store.In(who(ctx).Workspace).QueueStates(ctx)
-	return &queuesOutput{List[store.QueueState]{Data: qs}}, err
+func (a *api) listQueues(ctx context.Context, in *PageParams) (*queuesOutput, error) {
+	all, err := a.Store.In(who(ctx).Workspace).QueueStates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page, err := pageOf(all, *in, func(q store.QueueState) string { return q.Queue })
+	return &queuesOutput{page}, err
 }
 
 // QueueInput names a queue. (Exported because the framework looks into exported fields only.)
@@ -61,7 +65,7 @@ func (a *api) switchQueue(ctx context.Context, in *QueueInput, all, own func() e
 		return nil, err
 	}
 	a.Queue.Wake()
-	return a.listQueues(ctx, nil)
+	return a.listQueues(ctx, &PageParams{})
 }
 
 type retryJobsInput struct {

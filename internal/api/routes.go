@@ -18,12 +18,13 @@ func (a *api) routes(h huma.API) {
 	register(h, op(http.MethodGet, "/v1/walks/{id}", "llm", "One walk over a route: who was asked, who was not, and why", auth.ScopeRead, 200), a.getWalk)
 }
 
-func (a *api) getRoutes(ctx context.Context, _ *struct{}) (*struct{ Body List[router.ResolvedRoute] }, error) {
+func (a *api) getRoutes(ctx context.Context, in *PageParams) (*struct{ Body List[router.ResolvedRoute] }, error) {
 	ws, err := a.Store.In(who(ctx).Workspace).Workspace(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body List[router.ResolvedRoute] }{List[router.ResolvedRoute]{Data: a.Router.Resolved(ws.Settings.Privacy)}}, nil
+	page, err := pageOf(a.Router.Resolved(ws.Settings.Privacy), *in, func(r router.ResolvedRoute) string { return string(r.Task) })
+	return &struct{ Body List[router.ResolvedRoute] }{page}, err
 }
 
 // Walk is one walk over a route as its ledger rows tell it. Candidates without a key leave no row.

@@ -116,12 +116,33 @@ func (a *api) rubricInUse(ctx context.Context) (string, error) {
 	return r.ID(), err
 }
 
+// listedRubric is a rubric with what names it to the next page.
+type listedRubric struct {
+	key  string
+	view RubricView
+}
+
+// listRubrics lists the built-in ones first.
 func (a *api) listRubrics(ctx context.Context, in *PageParams) (*struct{ Body List[RubricView] }, error) {
-	p, err := in.page()
+	inUse, err := a.rubricInUse(ctx)
 	if err != nil {
 		return nil, err
 	}
-	inUse, err := a.rubricInUse(ctx)
+	all, err := builtInRubrics(inUse)
+	if err != nil {
+		return nil, err
+	}
+	behind := PageParams{Limit: in.Limit}
+	if growth.ValidID(in.Cursor) {
+		all, behind.Cursor = nil, in.Cursor
+	} else {
+		from, err := placeAfter(all, in.Cursor, func(r listedRubric) string { return r.key })
+		if err != nil {
+			return nil, err
+		}
+		all = all[from:]
+	}
+	p, err := behind.page()
 	if err != nil {
 		return nil, err
 	}
@@ -129,29 +150,35 @@ func (a *api) listRubrics(ctx context.Context, in *PageParams) (*struct{ Body Li
 	if err != nil {
 		return nil, err
 	}
-	page := listOf(own, in.Limit, func(r store.Rubric) string { return r.ID })
-	out := List[RubricView]{Data: []RubricView{}, NextCursor: page.NextCursor}
-	if p.Cursor == "" {
-		for _, name := range lead.Names() {
-			src, err := lead.BuiltIn(name)
-			if err != nil {
-				return nil, err
-			}
-			v, err := viewOf(src, inUse, false)
-			if err != nil {
-				return nil, err
-			}
-			out.Data = append(out.Data, v)
-		}
-	}
 	for _, r := range own {
 		v, err := ownView(r, inUse, false)
 		if err != nil {
 			return nil, err
 		}
-		out.Data = append(out.Data, v)
+		all = append(all, listedRubric{r.ID, v})
+	}
+	page := listOf(all, in.Limit, func(r listedRubric) string { return r.key })
+	out := List[RubricView]{Data: make([]RubricView, len(page.Data)), NextCursor: page.NextCursor}
+	for i, r := range page.Data {
+		out.Data[i] = r.view
 	}
 	return &struct{ Body List[RubricView] }{out}, nil
+}
+
+func builtInRubrics(inUse string) ([]listedRubric, error) {
+	var out []listedRubric
+	for _, name := range lead.Names() {
+		src, err := lead.BuiltIn(name)
+		if err != nil {
+			return nil, err
+		}
+		v, err := viewOf(src, inUse, false)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, listedRubric{v.ID, v})
+	}
+	return out, nil
 }
 
 // rubricRef names a rubric in a path.

@@ -24,22 +24,27 @@ func (a *api) workspacesOf(h huma.API) {
 	register(h, reset, a.resetNamedBreaker)
 }
 
-func (a *api) listWorkspaces(ctx context.Context, _ *struct{}) (*struct {
+func (a *api) listWorkspaces(ctx context.Context, in *PageParams) (*struct {
 	Body List[growth.Workspace]
 }, error,
 ) {
-	var out List[growth.Workspace]
-	var err error
-	if who(ctx).Agency {
-		out.Data, err = a.Store.Workspaces(ctx)
-	} else {
-		var own growth.Workspace
-		own, err = a.Store.In(who(ctx).Workspace).Workspace(ctx)
-		out.Data = []growth.Workspace{own}
+	all, err := a.reachable(ctx)
+	if err != nil {
+		return nil, err
 	}
+	page, err := pageOf(all, *in, func(w growth.Workspace) string { return w.Slug })
 	return &struct {
 		Body List[growth.Workspace]
-	}{out}, err
+	}{page}, err
+}
+
+// reachable are the workspaces that the caller may work in, by their slugs.
+func (a *api) reachable(ctx context.Context) ([]growth.Workspace, error) {
+	if who(ctx).Agency {
+		return a.Store.Workspaces(ctx)
+	}
+	own, err := a.Store.In(who(ctx).Workspace).Workspace(ctx)
+	return []growth.Workspace{own}, err
 }
 
 type workspaceInput struct {

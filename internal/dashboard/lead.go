@@ -121,13 +121,13 @@ func (d *Dashboard) lead(ctx context.Context, sc store.Scoped, id growth.LeadID)
 		return leadPage{}, err
 	}
 	data := leadPage{Lead: saved, Facts: facts(saved.Lead)}
-	raw, err := sc.Qualifications(ctx, id)
+	kept, err := sc.Qualifications(ctx, id, store.Page{Limit: 200})
 	if err != nil {
 		return data, err
 	}
-	for _, b := range raw {
+	for _, k := range kept {
 		var q growth.Qualification
-		if err := json.Unmarshal(b, &q); err != nil {
+		if err := json.Unmarshal(k.Result, &q); err != nil {
 			return data, fmt.Errorf("read qualification: %w", err)
 		}
 		if data.Score == nil {
