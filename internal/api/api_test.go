@@ -2,9 +2,12 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -60,6 +63,63 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 	if elsewhere := f.call(http.MethodPost, "/v1/jobs/linkedin-publish", `{"text":"a"}`, "Idempotency-Key", "k"); elsewhere.status != http.StatusUnprocessableEntity {
 		t.Errorf("the key on another path: %d %s", elsewhere.status, elsewhere.body)
+	}
+}
+
+// A key stands for what was asked, not for how it was written: a caller may send a job by its own path, and after a fault
+// in a batch.
+func TestIdempotencyKeyHoldsOnEveryPath(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	year := strconv.Itoa(time.Now().Year() + 1)
+	account := f.call(http.MethodPost, "/v1/linkedin/accounts", `{"token":"sim-member-one"}`).json(t)["id"]
+	for i, tc := range []struct{ kind, body, again, other string }{
+		{"lead-qualification", `{"lead":{"business_name":"Chez A","city":"Laval"},"metadata":{"a":1,"b":[1.50,2]},"run_at":"YEAR-01-01T05:00:00+01:00"}`,
+			`{ "run_at":"YEAR-01-01T04:00:00Z", "metadata" : {"b":[1.50, 2], "a":1}, "lead":{"city":"Laval", "business_name":"Chez A"} }`,
+			`{"lead":{"business_name":"Chez A","city":"Lévis"},"metadata":{"a":1,"b":[1.50,2]},"run_at":"YEAR-01-01T05:00:00+01:00"}`},
+		{"content-generation", `{"topic":"a","hashtags":["x","y"],"auto_approve":{"threshold":80},"priority":"low"}`,
+			`{"priority":"low","auto_approve":{"threshold":80},"hashtags":["x","y"],"topic":"a"}`,
+			`{"topic":"a","hashtags":["y","x"],"auto_approve":{"threshold":80},"priority":"low"}`},
+		{"linkedin-publish", fmt.Sprintf(`{"text":"Bonjour","account_id":%q,"publish_at":"YEAR-01-01T09:00","zone":"America/Toronto"}`, account),
+			fmt.Sprintf(`{"zone":"America/Toronto","publish_at":"YEAR-01-01T09:00","account_id":%q,"text":"Bonjour"}`, account),
+			fmt.Sprintf(`{"text":"Bonjour","account_id":%q,"publish_at":"YEAR-01-01T10:00","zone":"America/Toronto"}`, account)},
+	} {
+		for _, body := range []*string{&tc.body, &tc.again, &tc.other} {
+			*body = strings.ReplaceAll(*body, "YEAR", year)
+		}
+		for _, firstByBatch := range []bool{false, true} {
+			key := fmt.Sprintf("k-%d-%v", i, firstByBatch)
+			alone := func(body string) (int, any) {
+				a := f.call(http.MethodPost, "/v1/jobs/"+tc.kind, body, "Idempotency-Key", key)
+				return a.status, a.json(t)["id"]
+			}
+			batched := func(body string) (int, any) {
+				a := f.call(http.MethodPost, "/v1/jobs/batch", `[{"type":"`+tc.kind+`","idempotency_key":"`+key+`",`+strings.TrimPrefix(strings.TrimSpace(body), "{")+`]`)
+				one := a.json(t)["data"].([]any)[0].(map[string]any) //nolint:errcheck // a test: it may panic
+				if p, refused := one["error"].(map[string]any); refused {
+					return int(p["status"].(float64)), nil //nolint:errcheck // a test: it may panic
+				}
+				return a.status, one["id"]
+			}
+			first, second := alone, batched
+			if firstByBatch {
+				first, second = batched, alone
+			}
+			status, id := first(tc.body)
+			if status != http.StatusAccepted || id == nil {
+				t.Fatalf("%s: %d %v", key, status, id)
+			}
+			for n, send := range []func(string) (int, any){first, second} {
+				for _, body := range []string{tc.body, tc.again} {
+					if status, got := send(body); status != http.StatusAccepted || got != id {
+						t.Errorf("%s, path %d, %s: %d %v; want the first job %v", key, n, body, status, got, id)
+					}
+				}
+				if status, got := send(tc.other); status != http.StatusUnprocessableEntity {
+					t.Errorf("%s, path %d, another body: %d %v", key, n, status, got)
+				}
+			}
+		}
 	}
 }
 

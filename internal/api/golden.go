@@ -110,7 +110,6 @@ type goldenRunInput struct {
 	Body struct {
 		Candidates []tasks.Reader `json:"candidates" minItems:"1" maxItems:"8"`
 	}
-	RawBody []byte
 }
 
 // goldenTime is how long one attempt of a run may take, in seconds; the next goes on where it stopped.
@@ -121,6 +120,5 @@ func (a *api) runGoldenSet(ctx context.Context, in *goldenRunInput) (*acceptedOu
 		return nil, err
 	}
 	args := tasks.AgreementArgs{Set: in.ID, Readers: in.Body.Candidates}
-	return a.acceptOne(ctx, item{args: args, options: growth.JobOptions{TimeoutS: goldenTime, Priority: growth.PriorityLow}}, args.Validate(), in.Key,
-		append([]byte(in.ID+"\x00"), in.RawBody...))
+	return a.acceptOne(ctx, item{args: args, options: growth.JobOptions{TimeoutS: goldenTime, Priority: growth.PriorityLow}}, args.Validate(), in.Key)
 }
