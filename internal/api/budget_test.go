@@ -102,6 +102,11 @@ func TestSpentBudgetIs402(t *testing.T) {
 				named["frees_at"] != end.Format(time.RFC3339) || a.header.Get("Retry-After") == "" || !strings.Contains(p["message"].(string), "Ads") { //nolint:errcheck // a test: it may panic
 				t.Errorf("%d %v: %s", a.status, a.header, a.body)
 			}
+			o := f.call(http.MethodPost, "/v1/chat/completions", `{"model":"astro/content_generation","messages":[{"role":"user","content":"hi"}]}`)
+			e, _ := o.json(t)["error"].(map[string]any)
+			if o.status != http.StatusPaymentRequired || e["code"] != "insufficient_quota" || o.header.Get("Retry-After") == "" || o.header.Get("X-Should-Retry") != "false" {
+				t.Errorf("on OpenAI's face: %d %v: %s", o.status, o.header, o.body)
+			}
 		})
 	}
 }

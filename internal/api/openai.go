@@ -123,7 +123,7 @@ func openAIErrorOf(err error) *OpenAIError {
 	if chain, ok := errors.AsType[*router.ChainError](err); ok {
 		e = openAIByChain(p, chain)
 	}
-	if p.retryAfter > 0 && e.status >= 429 {
+	if p.retryAfter > 0 && (e.status >= 429 || e.status == http.StatusPaymentRequired) {
 		e.header.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	if e.status == http.StatusUnauthorized {
@@ -155,7 +155,7 @@ func openAIByCode(p *Problem) *OpenAIError {
 	case growth.Throttled:
 		return openAIFault(http.StatusTooManyRequests, "requests", "rate_limit_exceeded", p.Message)
 	case growth.Exhausted:
-		return outOfQuota(p.Message)
+		return outOfQuota(p.Status, p.Message)
 	case growth.Canceled:
 		return openAIFault(499, "server_error", "canceled", p.Message)
 	case growth.Unavailable, growth.KeyRejected, growth.ModelGone, growth.Malformed, growth.Uncertain:
@@ -165,22 +165,23 @@ func openAIByCode(p *Problem) *OpenAIError {
 	return openAIFault(http.StatusInternalServerError, "server_error", "", p.Message)
 }
 
-// outOfQuota is that API's word for money that is spent. Its clients would try again at once if they were not told.
-func outOfQuota(message string) *OpenAIError {
-	e := openAIFault(http.StatusTooManyRequests, "insufficient_quota", "insufficient_quota", message)
+// outOfQuota is that API's word for money that is spent. Its clients would try a 503 again at once if they were not told.
+func outOfQuota(status int, message string) *OpenAIError {
+	e := openAIFault(status, "insufficient_quota", "insufficient_quota", message)
 	e.header.Set("X-Should-Retry", "false")
 	return e
 }
 
-// openAIByChain words the end of a chain by what it would be worth waiting for.
+// openAIByChain words the end of a chain by what it would be worth waiting for. Its status is that of the REST API: what a
+// provider refuses is no limit of the caller's. Those clients wait for Retry-After after a 503 as after a 429.
 func openAIByChain(p *Problem, chain *router.ChainError) *OpenAIError {
 	switch {
 	case p.Status < 500:
 		return openAIByCode(p)
 	case chain.Reason == growth.WaitQuota, chain.Reason == growth.WaitBudget:
-		return outOfQuota(p.Message)
+		return outOfQuota(p.Status, p.Message)
 	case chain.Reason == growth.WaitRateLimited:
-		return openAIFault(http.StatusTooManyRequests, "requests", "rate_limit_exceeded", p.Message)
+		return openAIFault(p.Status, "server_error", "rate_limit_exceeded", p.Message)
 	case onlyGone(chain.Calls):
 		return openAIFault(http.StatusNotFound, "invalid_request_error", "model_not_found", "the provider does not serve this model")
 	case p.Status == http.StatusGatewayTimeout:

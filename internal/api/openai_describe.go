@@ -32,6 +32,7 @@ func describeOpenAI(h huma.API) {
 		}
 		if in != nil {
 			o.RequestBody = &huma.RequestBody{Required: true, Content: asJSON(open(d, in))}
+			o.Responses["402"] = &huma.Response{Description: http.StatusText(http.StatusPaymentRequired), Content: asJSON(schema(OpenAIErrorBody{}))}
 		}
 		if change != nil {
 			change(o)

@@ -133,7 +133,7 @@ func TestGoUnderstandsErrors(t *testing.T) {
 		"a forged key":     {forged, ask("astro/simple"), 401, "invalid_api_key", ""},
 		"an unknown model": {client(), ask("no-such-model"), 404, "model_not_found", "model"},
 		"too hot":          {client(), hot, 400, "", "temperature"},
-		"throttled":        {client(), ask("openrouter/" + throttled), 429, "rate_limit_exceeded", ""},
+		"throttled":        {client(), ask("openrouter/" + throttled), 503, "rate_limit_exceeded", ""},
 		"down":             {client(), ask("openrouter/" + down), 503, "service_unavailable", ""},
 	} {
 		_, err := tc.c.Chat.Completions.New(t.Context(), tc.q)

@@ -105,13 +105,13 @@ for (const [name, kind, status, code, work] of [
   ['an unknown model, streaming', OpenAI.NotFoundError, 404, 'model_not_found', () => heard({ model: 'no-such-model' })],
   ['a wrong type', OpenAI.BadRequestError, 400, null, () => openai.chat.completions.create({ model: gpt, messages, temperature: 'hot' })],
   ['an image', OpenAI.BadRequestError, 400, 'unsupported_parameter', () => openai.chat.completions.create({ model: gpt, messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://x.test' } }] }] })],
-  ['a limit', OpenAI.RateLimitError, 429, 'rate_limit_exceeded', () => openai.chat.completions.create({ model: 'openrouter/google/gemini-2.5-flash-lite', messages })],
+  ["a provider's limit", OpenAI.InternalServerError, 503, 'rate_limit_exceeded', () => openai.chat.completions.create({ model: 'openrouter/google/gemini-2.5-flash-lite', messages })],
   ['an unknown path', OpenAI.NotFoundError, 404, 'unknown_url', () => openai.post('/no/such/thing', { body: {} })],
 ]) {
   await step(`understands ${name}`, async () => {
     const e = await thrown(work)
     want(e instanceof kind && e.status === status && e.code === code && e.error?.message && e.type, `${e.constructor.name} ${e.status} ${e.code} ${e.type} ${e.message}`)
-    if (status === 429) want(e.headers.get('retry-after'), 'no retry-after')
+    if (status === 503) want(e.headers.get('retry-after'), 'no retry-after')
   })
 }
 
