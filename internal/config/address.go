@@ -23,7 +23,7 @@ func (c *Config) checkAddresses(k *checker) {
 		k.require(validDSN(c.SentryDSN.Reveal()), "SENTRY_DSN")
 	}
 	for name, address := range map[string]string{
-		"APP_URL": c.AppURL, "OTEL_EXPORTER_OTLP_ENDPOINT": c.OTLPEndpoint, "OLLAMA_URL": c.OllamaURL,
+		"APP_URL": c.AppURL, "DASHBOARD_URL": c.DashboardURL, "OTEL_EXPORTER_OTLP_ENDPOINT": c.OTLPEndpoint, "OLLAMA_URL": c.OllamaURL,
 		"SIMULATOR_URL":       c.SimulatorURL,
 		"OPENROUTER_BASE_URL": c.OpenRouterBaseURL, "HUGGINGFACE_BASE_URL": c.HuggingFaceBaseURL,
 		"LINKEDIN_REDIRECT_URI": c.LinkedInRedirectURI, "LINKEDIN_API_URL": c.LinkedInAPIURL, "LINKEDIN_OAUTH_URL": c.LinkedInOAuthURL,

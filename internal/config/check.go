@@ -26,7 +26,7 @@ func (c *Config) fillIn() {
 	if c.AppURL == "" {
 		c.AppURL = "http://localhost:" + strconv.Itoa(c.Port)
 	}
-	c.AppURL = strings.TrimRight(c.AppURL, "/")
+	c.AppURL, c.DashboardURL = strings.TrimRight(c.AppURL, "/"), strings.TrimRight(c.DashboardURL, "/")
 	if c.SimulatorURL == "" {
 		c.SimulatorURL = "http://127.0.0.1:" + strconv.Itoa(c.SimulatorPort)
 	}

@@ -24,6 +24,7 @@ type Config struct {
 	WorkerPort     int      `env:"WORKER_PORT" envDefault:"3002" accept:"a whole number from 1 to 65535"`
 	SimulatorPort  int      `env:"SIMULATOR_PORT" envDefault:"3003" accept:"a whole number from 1 to 65535"`
 	AppURL         string   `env:"APP_URL" accept:"an http or https address without query, as https://growth.example.com; empty: http://localhost:PORT"`
+	DashboardURL   string   `env:"DASHBOARD_URL" accept:"an http or https address without query, as https://dashboard.example.com; empty: APP_URL's host with MONITOR_PORT, and none where APP_URL has no port"`
 	TrustedProxies Prefixes `env:"TRUSTED_PROXIES" accept:"IP addresses or networks with commas between them, as 10.0.0.0/8,192.0.2.7"`
 	CORSOrigins    List     `env:"CORS_ORIGINS" accept:"origins with commas between them, as https://app.example.com"`
 	CallbackHosts  List     `env:"CALLBACK_ALLOW_HOSTS" accept:"host names or IP addresses with commas between them, each with or without a port"`

@@ -32,6 +32,7 @@ func TestEachBadValueIsNamed(t *testing.T) {
 	for name, values := range map[string][]string{
 		"PORT":                              {"0", "65536", "-1", "http", "3.5"},
 		"APP_ENV":                           {"prod"},
+		"DASHBOARD_URL":                     {"localhost:3001", "ftp://h", "https://", "https://u:p@h", "https://h?x=1", "http://h:99999"},
 		"APP_URL":                           {"localhost:3000", "ftp://h", "https://", "https://u:p@h", "https://h?x=1", "http://h:99999"},
 		"BIND_ADDR":                         {"everywhere", "127.0.0.1:3000"},
 		"TRUSTED_PROXIES":                   {"10.0.0.0/99", "proxy"},

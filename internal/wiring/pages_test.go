@@ -15,5 +15,9 @@ func TestPagesOfJobs(t *testing.T) {
 		if got := JobPages(config.Config{AppURL: app, MonitorPort: 3001}); got != want {
 			t.Errorf("%s: %s, want %s", app, got, want)
 		}
+		said := config.Config{AppURL: app, DashboardURL: "https://dash.example.com/growth", MonitorPort: 3001}
+		if got := JobPages(said); got != "https://dash.example.com/growth/jobs/" {
+			t.Errorf("%s with DASHBOARD_URL: %s", app, got)
+		}
 	}
 }
