@@ -33,7 +33,7 @@ type WebhookSource struct {
 	Secrets    []SecretView      `json:"secrets" doc:"That are valid now; a source without one takes nothing in"`
 	LastAt     *time.Time        `json:"last_received_at"`
 	RefusedAt  *time.Time        `json:"last_refused_at" doc:"Of the calls that were refused at most one a minute is noted"`
-	RefusedWhy string            `json:"last_refusal"`
+	RefusedWhy string            `json:"last_refusal" doc:"Why that call was refused; a refusal within a minute of it is not noted"`
 	CreatedAt  time.Time         `json:"created_at"`
 	UpdatedAt  time.Time         `json:"updated_at"`
 }

@@ -35,7 +35,7 @@ type Key struct {
 	Prefix    string             `db:"prefix" json:"prefix"`
 	Scopes    []string           `json:"scopes"`
 	ExpiresAt *time.Time         `json:"expires_at"`
-	LastUsed  *time.Time         `json:"last_used_at"`
+	LastUsed  *time.Time         `json:"last_used_at" doc:"To the minute: a call within a minute of the one noted is not noted"`
 	CreatedAt time.Time          `db:"created_at" json:"created_at"`
 	Replaces  *string            `json:"rotated_from,omitempty" doc:"The key that this one takes the place of"`
 }
