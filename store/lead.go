@@ -216,6 +216,7 @@ type LeadFilter struct {
 	External string // external_id, exactly
 	Query    string // words that each stand in the lead's text
 	Consent  growth.ConsentState
+	Unused   bool // only leads that have no text, and no job at work on one
 }
 
 // Leads lists leads, newest first.
@@ -236,9 +237,12 @@ func (sc Scoped) Leads(ctx context.Context, f LeadFilter, p Page) ([]SavedLead, 
 			WHEN (data -> 'consent' ->> 'withdrawn_at')::timestamptz <= now() THEN 'withdrawn'
 			WHEN (data -> 'consent' ->> 'expires_at')::timestamptz <= now() AND NOT coalesce(data -> 'consent' ->> 'basis', '') = ANY($16::text[]) THEN 'expired'
 			ELSE 'valid' END)
+		  AND (NOT $17 OR NOT EXISTS (SELECT 1 FROM contents c WHERE c.lead_id = leads.id AND c.workspace_id = $1)
+			AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.lead_id = leads.id AND j.workspace_id = $1 AND j.type = 'content-generation'
+				AND j.state NOT IN ('succeeded', 'failed', 'canceled')))
 		ORDER BY id DESC LIMIT $14`, sc.ws, p.before(), string(f.Campaign), f.Priority, f.Grade, f.MinScore, f.City, f.Type, f.Source,
 		f.Email, f.External, string(f.Import), pq.Array(strings.Fields(strings.ToLower(f.Query))), p.limit(),
-		string(f.Consent), pq.Array(growth.OtherBases())); err != nil {
+		string(f.Consent), pq.Array(growth.OtherBases()), f.Unused); err != nil {
 		return nil, wrap("leads", err)
 	}
 	out := make([]SavedLead, 0, len(rows))

@@ -143,6 +143,7 @@ type LeadFilters struct {
 	Email    string `query:"email" maxLength:"320" doc:"Whatever its case"`
 	External string `query:"external_id" maxLength:"200"`
 	Query    string `query:"q" maxLength:"200" doc:"Words that stand anywhere in the lead, whatever their case"`
+	Content  string `query:"content" enum:"none" doc:"none: only leads that have no text, of whatever origin and fate, and no job at work on one"`
 	Consent  string `query:"consent" enum:"none,valid,expired,withdrawn" doc:"expired and withdrawn ones are neither scored nor written for"`
 }
 
@@ -155,7 +156,7 @@ func (f LeadFilters) filter() (store.LeadFilter, error) {
 	return store.LeadFilter{
 		Campaign: growth.CampaignID(f.Campaign), Import: growth.ImportID(f.Import), Priority: f.Priority, Grade: f.Grade, MinScore: f.MinScore,
 		City: f.City, Type: f.Type, Source: f.Source, Email: f.Email, External: f.External, Query: f.Query,
-		Consent: growth.ConsentState(f.Consent),
+		Consent: growth.ConsentState(f.Consent), Unused: f.Content == "none",
 	}, nil
 }
 

@@ -2,13 +2,19 @@ package api_test
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/store"
 )
 
 // stock is a workspace with leads that differ in what a list is narrowed by; the second is what attackers type.
@@ -166,5 +172,58 @@ func TestErasingNeedsAnAdminAndLeavesAReceipt(t *testing.T) {
 		{"type":"lead-qualification","lead":{"business_name":"Y","email":"y@example.com"}}]`)
 	if v := batch.json(t); fmt.Sprint(v["accepted"], v["rejected"]) != "1 1" {
 		t.Errorf("a batch with the erased lead: %s", batch.body)
+	}
+}
+
+// Whoever has posts written about new leads asks for those without one: on another day, too, a lead is written about once.
+func TestLeadsThatNothingWasWrittenAbout(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, nil)
+	ids := map[string]growth.LeadID{}
+	for _, name := range []string{"Written", "Rejected", "At work", "Failed", "New"} {
+		f.call(http.MethodPost, "/v1/jobs/lead-qualification", `{"lead":{"business_name":"`+name+`"}}`)
+	}
+	names := func(query string) []string {
+		var out []string
+		var page struct{ Data []store.SavedLead }
+		a := f.call(http.MethodGet, "/v1/leads"+query, "")
+		if err := json.Unmarshal(a.body, &page); a.status != http.StatusOK || err != nil {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		for _, l := range page.Data {
+			out, ids[l.Lead.BusinessName] = append(out, l.Lead.BusinessName), l.Lead.ID
+		}
+		slices.Sort(out)
+		return out
+	}
+	if got := names("?content=none"); len(got) != 5 {
+		t.Fatalf("%v; want all", got)
+	}
+	write := func(name string) growth.JobID {
+		job, _ := f.call(http.MethodPost, "/v1/jobs/content-generation", `{"lead_id":"`+string(ids[name])+`"}`).json(t)["id"].(string)
+		return growth.JobID(job)
+	}
+	about := func(name string, status growth.ContentStatus) {
+		id := ids[name]
+		f.keeps(name, func(c *growth.Content) { c.LeadID, c.Status = &id, status })
+	}
+	about("Written", growth.ContentApproved)
+	about("Rejected", growth.ContentRejected)
+	write("At work")
+	failed, ok, err := f.s.Claim(t.Context(), write("Failed"), 0, "test", time.Hour)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := f.s.Finish(t.Context(), failed.Job, failed.Fence, store.Outcome{State: growth.JobFailed, Err: &growth.JobError{Code: growth.Invalid}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names("?content=none"), []string{"Failed", "New"}; !slices.Equal(got, want) {
+		t.Errorf("%v; want %v", got, want)
+	}
+	if csv := string(f.call(http.MethodGet, "/v1/leads/export.csv?content=none", "").body); strings.Contains(csv, "Written") || !strings.Contains(csv, "New") {
+		t.Errorf("the export: %s", csv)
+	}
+	if a := f.call(http.MethodGet, "/v1/leads?content=some", ""); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("a word that there is not: %d %s", a.status, a.body)
 	}
 }

@@ -52,15 +52,21 @@ func TestTheBatchIsWrittenOnce(t *testing.T) {
 		}
 	}
 	var leads struct{ Data []json.RawMessage }
-	p.call(t, http.MethodGet, "/v1/leads?priority=high&limit=200", nil, &leads)
+	p.call(t, http.MethodGet, "/v1/leads?priority=high&content=none&limit=200", nil, &leads)
 	first := batch(t, s, p, len(leads.Data))
 	if first.ran("This round") != (len(leads.Data)+4)/5 || first.ran("A moment") == 0 {
 		t.Errorf("%d rounds of five, %d pauses; want all leads in rounds, and waiting", first.ran("This round"), first.ran("A moment"))
 	}
 	jobs := len(p.jobs(t, "type=content-generation"))
-	batch(t, s, p, len(leads.Data))
+	before := s.newest(t)
+	if out, err := s.cli("execute", "--id="+contentID); err != nil || !strings.Contains(out, "Execution was successful") {
+		t.Fatalf("%v %s", err, out)
+	}
+	if r := s.becomes(t, before, contentID, "success"); r.ran("Nothing to write about") != 1 || r.ran("Write") != 0 {
+		t.Errorf("a second run: %+v; want nothing to write about", r.Nodes)
+	}
 	if again := len(p.jobs(t, "type=content-generation")); again != jobs {
-		t.Errorf("%d jobs after a second run of the day, %d before", again, jobs)
+		t.Errorf("%d jobs after a second run, %d before", again, jobs)
 	}
 }
 

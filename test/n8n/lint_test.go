@@ -335,3 +335,26 @@ func (l *linter) answers(hook *node) {
 		}
 	}
 }
+
+// A lead is written about once, on whatever day the workflow runs: what it lists has no text yet.
+func TestTheBatchListsLeadsThatHaveNoText(t *testing.T) {
+	t.Parallel()
+	raw := files(t)["02-content-generation-batch.json"]
+	var w workflow
+	if err := json.Unmarshal(raw, &w); err != nil {
+		t.Fatal(err)
+	}
+	params, ok := w.node("List leads").at("queryParameters", "parameters").([]any)
+	if !ok {
+		t.Fatalf("List leads sends no query: %v", w.node("List leads").Parameters)
+	}
+	query := map[string]any{}
+	for _, p := range params {
+		pair, _ := p.(map[string]any)
+		name, _ := pair["name"].(string)
+		query[name] = pair["value"]
+	}
+	if query["content"] != "none" {
+		t.Errorf("List leads asks for %v; want content=none", query)
+	}
+}
