@@ -50,6 +50,22 @@ const (
 	LateNextSlot LatePolicy = "next_slot" // it takes the next free slot
 )
 
+// HeldPost is a post whose time had passed when its text was approved: a person decides whether it still goes out.
+type HeldPost struct {
+	JobID      JobID     `json:"job_id" doc:"Of the publish job, as /v1/calendar/{id} takes it"`
+	ContentID  ContentID `json:"content_id"`
+	AccountID  AccountID `json:"account_id,omitempty"`
+	Account    string    `json:"account" doc:"The account's name"`
+	PlannedFor time.Time `json:"planned_for"`
+	Reason     string    `json:"reason" doc:"Why it waits, and what lets it go"`
+}
+
+// Approval is a text that was approved, with the posts of it that wait all the same.
+type Approval struct {
+	Content
+	Held []HeldPost `json:"held"`
+}
+
 // PostingPlan is when an account posts, and what it does about posts that were missed.
 type PostingPlan struct {
 	AccountID      AccountID     `json:"account_id"`

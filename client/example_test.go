@@ -61,9 +61,9 @@ func ExampleClient_WriteContent() {
 		fmt.Println(err)
 		return
 	}
-	text, err = c.Approve(ctx, text)
-	fmt.Println(len(variants), text.Status, err)
-	// Output: 2 approved <nil>
+	approval, err := c.Approve(ctx, text, "")
+	fmt.Println(len(variants), approval.Status, len(approval.Held), err)
+	// Output: 2 approved 0 <nil>
 }
 
 // Many jobs in one request: the good ones are accepted, the bad ones are named.

@@ -62,10 +62,15 @@ func (c *Client) Content(ctx context.Context, id growth.ContentID) (growth.Conte
 	return out, err
 }
 
-// Approve approves the text that was read, which its hash names: one that was edited since is a conflict.
-func (c *Client) Approve(ctx context.Context, read growth.Content) (growth.Content, error) {
-	var out growth.Content
-	err := c.call(ctx, http.MethodPost, "/v1/contents/"+url.PathEscape(string(read.ID))+"/approve", map[string]string{"hash": read.Hash}, "", &out)
+// Approve approves the text that was read, which its hash names: one that was edited since is a conflict. late says what
+// becomes of posts of it whose time has passed; empty: what their account's posting plan says.
+func (c *Client) Approve(ctx context.Context, read growth.Content, late growth.LatePolicy) (growth.Approval, error) {
+	in := map[string]string{"hash": read.Hash}
+	if late != "" {
+		in["late"] = string(late)
+	}
+	var out growth.Approval
+	err := c.call(ctx, http.MethodPost, "/v1/contents/"+url.PathEscape(string(read.ID))+"/approve", in, "", &out)
 	return out, err
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"time"
+
+	"github.com/lib/pq"
 
 	growth "github.com/zakibelm/astrogrowth"
 )
@@ -26,20 +29,23 @@ type Verdict struct {
 // ApproveContent approves the text that has this hash. The approval of a text that was edited meanwhile is a Conflict:
 // nobody approves what they have not seen.
 func (sc Scoped) ApproveContent(ctx context.Context, id growth.ContentID, hash, by string) (growth.Content, error) {
-	return sc.DecideContent(ctx, id, Verdict{Approve: true, Hash: hash, By: by})
+	a, err := sc.DecideContent(ctx, id, Verdict{Approve: true, Hash: hash, By: by})
+	return a.Content, err
 }
 
 // RejectContent turns a text down, with the reason.
 func (sc Scoped) RejectContent(ctx context.Context, id growth.ContentID, hash, reason string) (growth.Content, error) {
-	return sc.DecideContent(ctx, id, Verdict{Hash: hash, Reason: reason})
+	a, err := sc.DecideContent(ctx, id, Verdict{Hash: hash, Reason: reason})
+	return a.Content, err
 }
 
 // DecideContent approves or rejects a text, keeps who did it and why, and wakes the publish jobs that waited for it. A
-// person's decision closes the audit of a machine's approval.
-func (sc Scoped) DecideContent(ctx context.Context, id growth.ContentID, v Verdict) (growth.Content, error) {
+// person's decision closes the audit of a machine's approval. The answer names the posts that an approval leaves waiting.
+func (sc Scoped) DecideContent(ctx context.Context, id growth.ContentID, v Verdict) (growth.Approval, error) {
+	out := growth.Approval{Held: []growth.HeldPost{}}
 	before, err := sc.Content(ctx, id)
 	if err != nil {
-		return before, err
+		return out, err
 	}
 	query, event := `
 		UPDATE contents SET status = 'rejected', approved_hash = NULL, approved_by = NULL, reject_reason = $4, updated_at = now(),
@@ -76,6 +82,9 @@ func (sc Scoped) DecideContent(ctx context.Context, id growth.ContentID, v Verdi
 			if err := tx.judgeLate(ctx, sc.ws, id, v); err != nil {
 				return err
 			}
+			if out.Held, err = overdue(ctx, tx.tx, sc.ws, []growth.ContentID{id}, growth.PostHeld); err != nil {
+				return err
+			}
 		}
 		if err := tx.contentPlanned(ctx, sc.ws, id, ""); err != nil {
 			return err
@@ -90,19 +99,60 @@ func (sc Scoped) DecideContent(ctx context.Context, id growth.ContentID, v Verdi
 		return tx.AddEvent(ctx, sc.ws, "", NewEvent{Type: event, Data: data})
 	})
 	if err != nil {
-		return before, err
+		return out, err
 	}
-	return sc.Content(ctx, id)
+	out.Content, err = sc.Content(ctx, id)
+	return out, err
+}
+
+// OverduePosts lists the posts of texts that wait for an approval, or for a person, while their time has passed.
+func (sc Scoped) OverduePosts(ctx context.Context, texts []growth.ContentID) ([]growth.HeldPost, error) {
+	return overdue(ctx, sc.s.db, sc.ws, texts, "")
+}
+
+// overdue lists waiting posts whose time has passed; with a verdict those alone that have it.
+func overdue(ctx context.Context, q selecter, ws growth.WorkspaceID, texts []growth.ContentID, verdict growth.PostVerdict) ([]growth.HeldPost, error) {
+	var rows []struct {
+		JobID     growth.JobID     `db:"job_id"`
+		ContentID growth.ContentID `db:"content_id"`
+		AccountID growth.AccountID `db:"account_id"`
+		Account   string           `db:"account"`
+		At        time.Time        `db:"at"`
+	}
+	if err := q.SelectContext(ctx, &rows, `
+		SELECT t.job_id, c.id AS content_id, coalesce(t.account_id::text, '') AS account_id, coalesce(a.name, '') AS account, t.at
+		FROM unnest($2::text[]) AS wanted (id)
+		JOIN contents c ON c.id = wanted.id::uuid AND c.workspace_id = $1
+		JOIN jobs j ON j.workspace_id = $1 AND j.type = 'linkedin-publish' AND j.state = 'waiting' AND j.waiting_reason = 'approval'
+		  AND nullif(j.input->>'content_id', '')::uuid = c.id
+		JOIN post_times t ON t.job_id = j.id AND t.at < now() AND (t.verdict = 'held' OR t.verdict = '' AND $3 = '')
+		LEFT JOIN linkedin_accounts a ON a.id = t.account_id AND a.workspace_id = $1
+		ORDER BY t.at, t.job_id`, ws, pq.Array(texts), string(verdict)); err != nil {
+		return nil, wrap("overdue posts", err)
+	}
+	out := make([]growth.HeldPost, len(rows))
+	for i, r := range rows {
+		out[i] = growth.HeldPost{
+			JobID: r.JobID, ContentID: r.ContentID, AccountID: r.AccountID, Account: r.Account, PlannedFor: r.At.UTC(), Reason: heldReason(time.Since(r.At)),
+		}
+	}
+	return out, nil
+}
+
+func heldReason(late time.Duration) string {
+	return fmt.Sprintf("its time passed %s ago: give it another with PATCH /v1/calendar/{job_id}, let it go with {\"now\":true}, or cancel its job", late.Round(time.Minute))
 }
 
 // judgeLate decides about the posts that waited for an approval beyond their time, by the word of who approves, else by
-// their account's plan: the question whether they still go out is asked now, and not after another round of the job.
+// their account's plan: the question whether they still go out is asked now, and not after another round of the job. The
+// word of who approves also lets go what was held before.
 func (tx *Tx) judgeLate(ctx context.Context, ws growth.WorkspaceID, id growth.ContentID, v Verdict) error {
 	var rows []postTimeRow
 	if err := tx.tx.SelectContext(ctx, &rows, `
 		SELECT `+postTimeColumns+` FROM post_times t JOIN jobs j ON j.id = t.job_id
 		WHERE j.workspace_id = $1 AND j.type = 'linkedin-publish' AND j.state = 'waiting' AND j.waiting_reason = 'approval'
-		  AND nullif(j.input->>'content_id', '')::uuid = $2 AND t.verdict = '' AND t.at < now() ORDER BY t.job_id`, ws, id); err != nil {
+		  AND nullif(j.input->>'content_id', '')::uuid = $2 AND (t.verdict = '' OR t.verdict = 'held' AND $3 IN ('publish', 'next_slot'))
+		  AND t.at < now() ORDER BY t.job_id`, ws, id, string(v.Late)); err != nil {
 		return wrap("judge late", err)
 	}
 	for _, r := range rows {
@@ -118,7 +168,7 @@ func (tx *Tx) judgeLateOne(ctx context.Context, t growth.PostTime, v Verdict) er
 		return nil
 	}
 	plan, err := postingPlan(ctx, tx.tx, t.Workspace, t.AccountID)
-	if err != nil || time.Since(t.At) <= time.Duration(max(plan.LateMinutes, 1))*time.Minute {
+	if err != nil || t.Verdict != growth.PostHeld && time.Since(t.At) <= time.Duration(max(plan.LateMinutes, 1))*time.Minute {
 		return err
 	}
 	verdict := growth.PostHeld

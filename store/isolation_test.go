@@ -294,6 +294,9 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		_, err := sc.ContentDecisions(o.ctx, o.content.ID, store.Page{})
 		return absent(err)
 	},
+	"OverduePosts": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.OverduePosts(o.ctx, []growth.ContentID{o.content.ID}))
+	},
 	"DecideContent": func(sc store.Scoped, o owned) (any, bool) {
 		_, err := sc.DecideContent(o.ctx, o.content.ID, store.Verdict{Approve: true})
 		return absent(err)
@@ -404,7 +407,9 @@ var theirs = map[string]func(sc store.Scoped, o owned) (any, bool){
 		_, ok, err := sc.LatestQualification(o.ctx, o.lead.Lead.ID, "f1")
 		return nothing(ok, err)
 	},
-	"Qualifications": func(sc store.Scoped, o owned) (any, bool) { return nothing(sc.Qualifications(o.ctx, o.lead.Lead.ID, store.Page{})) },
+	"Qualifications": func(sc store.Scoped, o owned) (any, bool) {
+		return nothing(sc.Qualifications(o.ctx, o.lead.Lead.ID, store.Page{}))
+	},
 	"TransfersOfLead": func(sc store.Scoped, o owned) (any, bool) {
 		return nothing(sc.TransfersOfLead(o.ctx, o.lead.Lead.ID))
 	},

@@ -3,6 +3,7 @@ package tasks_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -203,13 +204,28 @@ func TestTextThatIsApprovedAfterItsTime(t *testing.T) {
 			p.must(err)
 			id := got[0].ID
 			p.exec(`UPDATE jobs SET state = 'waiting', waiting_reason = 'approval', run_at = 'infinity'`) // as its worker left it
-			_, err = tasks.Approve(t.Context(), p.sc, c.ID, c.Hash, "Ada", tc.late)
+			said, err := tasks.Approve(t.Context(), p.sc, c.ID, c.Hash, "Ada", tc.late)
 			p.must(err)
+			if len(said.Held) != tc.held || said.Status != growth.ContentApproved && said.Status != growth.ContentScheduled {
+				t.Errorf("the approval says %s and %+v; want %d posts held", said.Status, said.Held, tc.held)
+			}
+			for _, h := range said.Held {
+				if h.JobID != id || h.AccountID != p.account.ID || h.Account != p.account.Name || !h.PlannedFor.Equal(at) || !strings.Contains(h.Reason, "3h0m0s") {
+					t.Errorf("held = %+v; want the post of %s", h, at)
+				}
+			}
 			if pt := p.postTime(id); pt.Verdict != tc.verdict || tc.late == growth.LateNextSlot && !pt.At.After(time.Now()) {
 				t.Errorf("time %+v; want %q", pt, tc.verdict)
 			}
 			if j := p.job(id); j.State != tc.state || p.events("post.held") != tc.held {
 				t.Errorf("job is %s, %d events; want %s, %d", j.State, p.events("post.held"), tc.state, tc.held)
+			}
+			if tc.held > 0 { // a later word decides about what was held
+				said, err := tasks.Approve(t.Context(), p.sc, c.ID, c.Hash, "Ada", growth.LatePublish)
+				p.must(err)
+				if pt := p.postTime(id); len(said.Held) != 0 || pt.Verdict != growth.PostLate || p.job(id).State != growth.JobQueued || p.events("post.held") != 1 {
+					t.Errorf("released: %+v, time %+v, job %s", said.Held, pt, p.job(id).State)
+				}
 			}
 			if tc.late == growth.LatePublish {
 				p.runs().queue.Wake()

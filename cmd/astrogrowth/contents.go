@@ -30,7 +30,7 @@ func contentsCommand(s surroundings) *cobra.Command {
 
 // shownContent is a text with the post that it would make.
 type shownContent struct {
-	growth.Content
+	growth.Approval
 	Preview struct {
 		Text string `json:"text"`
 	} `json:"preview"`
@@ -92,21 +92,30 @@ func contentsShowCommand(s surroundings, f *apiFlags) *cobra.Command {
 }
 
 func contentsApproveCommand(s surroundings, f *apiFlags) *cobra.Command {
-	hash := ""
+	hash, late := "", ""
 	cmd := &cobra.Command{
 		Use:   "approve ID",
 		Short: "Approve a text as it was read",
 		Long: "The hash stands for the text that was read: 'astrogrowth contents show' prints it. A text that was edited since is\n" +
-			"not approved.",
+			"not approved. Posts of it whose time has passed wait, or follow --late.",
 		Args: takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if hash == "" {
 				return wrongUsage("--hash is missing: of the text that you have read, as 'astrogrowth contents show' prints it")
 			}
-			return aboutContent(cmd, s, f, args[0], http.MethodPost, "/approve", map[string]string{"hash": hash})
+			in := map[string]string{"hash": hash}
+			switch growth.LatePolicy(late) {
+			case "":
+			case growth.LateAsk, growth.LatePublish, growth.LateNextSlot:
+				in["late"] = late
+			default:
+				return wrongUsage("--late is %q; use ask, publish or next_slot", late)
+			}
+			return aboutContent(cmd, s, f, args[0], http.MethodPost, "/approve", in)
 		},
 	}
 	cmd.Flags().StringVar(&hash, "hash", "", "hash of the text that was read")
+	cmd.Flags().StringVar(&late, "late", "", "what becomes of posts of it whose time has passed: ask, publish or next_slot (default: what the account's posting plan says)")
 	return cmd
 }
 
@@ -164,6 +173,9 @@ func printContent(out io.Writer, raw json.RawMessage, asJSON bool) error {
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the text: %w", err)
+	}
+	for _, h := range c.Held {
+		say(out, "\nIts post of %s by %s waits (job %s): %s.", when(h.PlannedFor), h.Account, h.JobID, h.Reason)
 	}
 	say(out, "\n%s", c.Preview.Text)
 	return nil

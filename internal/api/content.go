@@ -50,7 +50,8 @@ func (a *api) contents(h huma.API) {
 	edit.Description = "What is left out stays. Each edit is kept as a version. With `If-Match` (or `hash`) only the text that was read is edited."
 	register(h, edit, a.editContent)
 	approve := op(http.MethodPost, "/v1/contents/{id}/approve", "contents", "Approve the text as it stands", auth.ScopeApprove, 200)
-	approve.Description = "Needs the hash of the text that was read, as `If-Match` or as `hash`: it stands for the text, its media and its account. A text that was edited since is not approved (409)."
+	approve.Description = "Needs the hash of the text that was read, as `If-Match` or as `hash`: it stands for the text, its media and its account. A text that was edited since is not approved (409). " +
+		"`held` names the posts of the text that wait all the same, because their time has passed; approving it again with `late` decides about them."
 	register(h, approve, a.approveContent)
 	register(h, op(http.MethodPost, "/v1/contents/{id}/reject", "contents", "Turn the text down; the reason is told to whoever writes the brand's next ones", auth.ScopeApprove, 200), a.rejectContent)
 	a.contentHistory(h)
@@ -249,7 +250,18 @@ type approveInput struct {
 	} `required:"false"`
 }
 
-func (a *api) approveContent(ctx context.Context, in *approveInput) (*contentOutput, error) {
+// ApprovalView is a text that was approved, with the posts of it that wait all the same.
+type ApprovalView struct {
+	ContentView
+	Held []growth.HeldPost `json:"held" doc:"Posts whose time had passed, and that a person has to let go"`
+}
+
+type approvalOutput struct {
+	ETag string `header:"ETag" doc:"The hash of the text"`
+	Body ApprovalView
+}
+
+func (a *api) approveContent(ctx context.Context, in *approveInput) (*approvalOutput, error) {
 	hash, late := "", growth.LatePolicy("")
 	if in.Body != nil {
 		hash, late = in.Body.Hash, growth.LatePolicy(in.Body.Late)
@@ -261,9 +273,12 @@ func (a *api) approveContent(ctx context.Context, in *approveInput) (*contentOut
 	if hash == "" {
 		return nil, growth.InvalidField("api.approveContent", "body.hash", "give the hash of the text that you have read, here or as If-Match")
 	}
-	c, err := tasks.Approve(ctx, a.Store.In(who(ctx).Workspace), growth.ContentID(in.ID), hash, who(ctx).Name, late)
+	out, err := tasks.Approve(ctx, a.Store.In(who(ctx).Workspace), growth.ContentID(in.ID), hash, who(ctx).Name, late)
+	if err != nil {
+		return nil, err
+	}
 	a.Queue.Wake() // publish jobs may have waited for this
-	return shown(c, err)
+	return &approvalOutput{ETag: `"` + out.Hash + `"`, Body: ApprovalView{ContentView: contentView(out.Content), Held: out.Held}}, nil
 }
 
 type rejectInput struct {
@@ -280,7 +295,7 @@ func (a *api) rejectContent(ctx context.Context, in *rejectInput) (*contentOutpu
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.Store.In(who(ctx).Workspace).DecideContent(ctx, growth.ContentID(in.ID), store.Verdict{Hash: hash, Reason: in.Body.Reason, By: who(ctx).Name})
+	out, err := a.Store.In(who(ctx).Workspace).DecideContent(ctx, growth.ContentID(in.ID), store.Verdict{Hash: hash, Reason: in.Body.Reason, By: who(ctx).Name})
 	a.Queue.Wake()
-	return shown(c, err)
+	return shown(out.Content, err)
 }

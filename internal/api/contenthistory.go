@@ -20,7 +20,8 @@ func (a *api) contentHistory(h huma.API) {
 	register(h, restore, a.restoreVersion)
 	register(h, op(http.MethodGet, "/v1/contents/{id}/decisions", "contents", "List who approved or rejected which text, and why", auth.ScopeRead, 200), a.listDecisions)
 	bulk := op(http.MethodPost, "/v1/contents/approve", "contents", "Approve up to 200 texts", auth.ScopeApprove, 200)
-	bulk.Description = "Each with the hash of the text that was read. The results come in the order of the items; one that fails takes no other along."
+	bulk.Description = "Each with the hash of the text that was read. The results come in the order of the items; one that fails takes no other along. " +
+		"`late` holds for all of them; `held` names the posts of a text that wait all the same, because their time has passed."
 	register(h, bulk, a.approveContents)
 }
 
@@ -95,6 +96,7 @@ type ApprovalResult struct {
 	Index  int                  `json:"index"`
 	ID     growth.ContentID     `json:"id"`
 	Status growth.ContentStatus `json:"status,omitempty"`
+	Held   []growth.HeldPost    `json:"held,omitempty" doc:"Posts whose time had passed, and that a person has to let go"`
 	Error  *Problem             `json:"error,omitempty"`
 }
 
@@ -107,7 +109,8 @@ type BulkApproval struct {
 
 type approveManyInput struct {
 	Body struct {
-		Items []ApprovalItem `json:"items" minItems:"1" maxItems:"200"`
+		Items []ApprovalItem    `json:"items" minItems:"1" maxItems:"200"`
+		Late  growth.LatePolicy `json:"late,omitempty" enum:"ask,publish,next_slot" doc:"What becomes of posts of these texts whose time has passed: ask (they wait as held), publish, or next_slot. Default: what each account's posting plan says"`
 	}
 }
 
@@ -115,14 +118,14 @@ func (a *api) approveContents(ctx context.Context, in *approveManyInput) (*struc
 	sc := a.Store.In(who(ctx).Workspace)
 	out := BulkApproval{Data: make([]ApprovalResult, len(in.Body.Items))}
 	for i, it := range in.Body.Items {
-		c, err := tasks.Approve(ctx, sc, growth.ContentID(it.ID), it.Hash, who(ctx).Name, "")
+		c, err := tasks.Approve(ctx, sc, growth.ContentID(it.ID), it.Hash, who(ctx).Name, in.Body.Late)
 		out.Data[i] = ApprovalResult{Index: i, ID: growth.ContentID(it.ID)}
 		if err != nil {
 			out.Data[i].Error = problemOf(err)
 			out.Refused++
 			continue
 		}
-		out.Data[i].Status = c.Status
+		out.Data[i].Status, out.Data[i].Held = c.Status, c.Held
 		out.Approved++
 	}
 	a.Queue.Wake()

@@ -35,6 +35,7 @@ type ContentCard struct {
 	Above, Below string // the text before and behind the fold
 	Length       int    // as LinkedIn counts: UTF-16 units
 	Decidable    bool
+	Overdue      []growth.HeldPost // posts that wait while their time has passed
 }
 
 func (d *Dashboard) listContents(w http.ResponseWriter, r *http.Request, v *visitor) error {
@@ -57,8 +58,8 @@ func (d *Dashboard) listContents(w http.ResponseWriter, r *http.Request, v *visi
 		return err
 	}
 	data := contentsPage{Status: status, Statuses: contentStatuses, First: cursor == ""}
-	for _, c := range contents {
-		data.Contents = append(data.Contents, cardOf(c))
+	if data.Contents, err = d.cards(ctx, v, contents); err != nil {
+		return err
 	}
 	if len(contents) == listLimit {
 		data.Next = contents[len(contents)-1].ID
@@ -66,6 +67,32 @@ func (d *Dashboard) listContents(w http.ResponseWriter, r *http.Request, v *visi
 	p := d.newPage(w, r, v, "contents", "contents.title")
 	p.Data = data
 	return d.pages.write(w, http.StatusOK, p)
+}
+
+func (d *Dashboard) cards(ctx context.Context, v *visitor, contents []growth.Content) ([]ContentCard, error) {
+	ids := make([]growth.ContentID, len(contents))
+	for i, c := range contents {
+		ids[i] = c.ID
+	}
+	overdue, err := d.scoped(v).OverduePosts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ContentCard, len(contents))
+	for i, c := range contents {
+		out[i] = cardOf(c)
+		for _, p := range overdue {
+			if p.ContentID == c.ID {
+				out[i].Overdue = append(out[i].Overdue, p)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Late are the answers to the question what becomes of a post whose time has passed.
+func (ContentCard) Late() []growth.LatePolicy {
+	return []growth.LatePolicy{growth.LateAsk, growth.LatePublish, growth.LateNextSlot}
 }
 
 func cardOf(c growth.Content) ContentCard {
@@ -94,22 +121,29 @@ func splitFold(text string) (above, below string) {
 }
 
 func (d *Dashboard) approveContent(w http.ResponseWriter, r *http.Request, v *visitor) error {
-	return d.decide(w, r, v, "approved", func(sc store.Scoped, id growth.ContentID, hash string) error {
-		_, err := tasks.Approve(r.Context(), sc, id, hash, v.Name, "")
-		return err
+	late := growth.LatePolicy(r.PostFormValue("late"))
+	if late != "" && !slices.Contains(ContentCard{}.Late(), late) {
+		return growth.InvalidField("dashboard.approveContent", "late", "use ask, publish or next_slot")
+	}
+	return d.decide(w, r, v, func(sc store.Scoped, id growth.ContentID, hash string) (string, error) {
+		a, err := tasks.Approve(r.Context(), sc, id, hash, v.Name, late)
+		if len(a.Held) > 0 {
+			return "held", err
+		}
+		return "approved", err
 	})
 }
 
 func (d *Dashboard) rejectContent(w http.ResponseWriter, r *http.Request, v *visitor) error {
-	return d.decide(w, r, v, "rejected", func(sc store.Scoped, id growth.ContentID, hash string) error {
+	return d.decide(w, r, v, func(sc store.Scoped, id growth.ContentID, hash string) (string, error) {
 		_, err := sc.RejectContent(r.Context(), id, hash, shorten(r.PostFormValue("reason"), 500))
-		return err
+		return "rejected", err
 	})
 }
 
 // decide carries out a verdict on the text that the person saw: its hash comes with the form, and a text that was
 // edited since then is not decided on.
-func (d *Dashboard) decide(w http.ResponseWriter, r *http.Request, v *visitor, done string, carryOut func(store.Scoped, growth.ContentID, string) error) error {
+func (d *Dashboard) decide(w http.ResponseWriter, r *http.Request, v *visitor, carryOut func(store.Scoped, growth.ContentID, string) (done string, err error)) error {
 	id, hash := r.PathValue("id"), r.PostFormValue("hash")
 	switch {
 	case !v.May(auth.ScopeApprove):
@@ -119,7 +153,8 @@ func (d *Dashboard) decide(w http.ResponseWriter, r *http.Request, v *visitor, d
 	case hash == "":
 		return growth.InvalidField("dashboard.decide", "hash", "the form names no text; open the list again")
 	}
-	if err := carryOut(d.scoped(v), growth.ContentID(id), hash); err != nil {
+	done, err := carryOut(d.scoped(v), growth.ContentID(id), hash)
+	if err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/contents?done="+done, http.StatusSeeOther)

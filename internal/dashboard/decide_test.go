@@ -46,6 +46,36 @@ func TestContentIsDecidedAsItWasSeen(t *testing.T) {
 	}
 }
 
+// A post whose time has passed is asked about where its text is approved.
+func TestOverduePostIsDecidedWithItsText(t *testing.T) {
+	t.Parallel()
+	db := testenv.Store(t)
+	d := seed{t, db, workspace(t, db, "Overdue")}
+	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug})
+	c, job := d.overdue("Une terrasse")
+	page := "/contents?status=in_review"
+	s.page(page, "Marie Tremblay waits; its time has passed", `name="late"`, "as the posting plan says")
+	if a := s.post("/contents/"+string(c.ID)+"/approve", url.Values{"hash": {c.Hash}, "late": {"drop"}}); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("a policy that there is not: %d", a.status)
+	}
+	a := s.post("/contents/"+string(c.ID)+"/approve", url.Values{"hash": {c.Hash}, "late": {""}})
+	if a.status != http.StatusSeeOther || a.header.Get("Location") != "/contents?done=held" {
+		t.Fatalf("approve = %d to %q", a.status, a.header.Get("Location"))
+	}
+	s.page("/contents?done=held", "A post of it waits all the same")
+	s.page("/contents?status=approved", "its time has passed", `<option value="publish">`, "Decide")
+	a = s.post("/contents/"+string(c.ID)+"/approve", url.Values{"hash": {c.Hash}, "late": {"publish"}})
+	if a.status != http.StatusSeeOther || a.header.Get("Location") != "/contents?done=approved" {
+		t.Fatalf("decide = %d to %q", a.status, a.header.Get("Location"))
+	}
+	if j, err := db.In(d.ws.ID).Job(t.Context(), job); err != nil || j.State != growth.JobQueued {
+		t.Errorf("the job is %s, %v", j.State, err)
+	}
+	if body := s.get("/contents?status=approved").body; strings.Contains(body, `name="late"`) {
+		t.Error("the question stands there still")
+	}
+}
+
 func TestAnotherSiteCannotDecide(t *testing.T) {
 	t.Parallel()
 	db := testenv.Store(t)

@@ -13,6 +13,7 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/testenv"
 	"github.com/zakibelm/astrogrowth/store"
+	"github.com/zakibelm/astrogrowth/tasks"
 )
 
 func TestMain(m *testing.M) {
@@ -114,6 +115,25 @@ func (d seed) content(title, body string) growth.Content {
 	}, "test")
 	d.must(err)
 	return c
+}
+
+// overdue makes a text in review whose post was planned for three hours ago, and waits for the approval.
+func (d seed) overdue(body string) (growth.Content, growth.JobID) {
+	d.t.Helper()
+	ctx := d.t.Context()
+	a, err := d.s.In(d.ws.ID).PutAccount(ctx, growth.Account{URN: "urn:li:person:" + growth.NewID(), Name: "Marie Tremblay", Simulated: true},
+		func(growth.AccountID) (string, error) { return "sealed", nil })
+	d.must(err)
+	c, at := d.content("Title", body), time.Now().Add(-3*time.Hour).UTC().Truncate(time.Second)
+	got, err := tasks.NewQueue(d.s, nil).Enqueue(ctx, d.ws.ID, tasks.Submission{
+		Args: tasks.PublishArgs{ContentID: c.ID, AccountID: a.ID},
+		Post: &store.PostWish{Time: growth.PostTime{AccountID: a.ID, Source: growth.PostAtInstant, Zone: "UTC", Local: at.Format(growth.LocalLayout), At: at}},
+	})
+	d.must(err)
+	claimed, _, err := d.s.Claim(ctx, got[0].ID, 0, "test", time.Hour)
+	d.must(err)
+	d.must(d.s.Finish(ctx, claimed.Job, claimed.Fence, store.Outcome{State: growth.JobWaiting, Waiting: growth.WaitApproval}))
+	return c, got[0].ID
 }
 
 // publication makes a publication and ends it in a state.

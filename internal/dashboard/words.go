@@ -78,6 +78,7 @@ var words = map[string][2]string{
 
 	// What was just done.
 	"done.approved": {"The text is approved.", "Le texte est approuvé."},
+	"done.held":     {"The text is approved. A post of it waits all the same, because its time has passed: it stands under Approved, where you say what becomes of it.", "Le texte est approuvé. Une publication attend pourtant, car son heure est passée : elle figure sous Approuvé, où vous dites ce qu’il en advient."},
 	"done.rejected": {"The text is rejected.", "Le texte est rejeté."},
 	"done.run":      {"The schedule’s job is enqueued.", "La tâche de l’horaire est en file."},
 	"done.enable":   {"The schedule is enabled.", "L’horaire est actif."},
@@ -192,6 +193,14 @@ var words = map[string][2]string{
 	"check.ok":               {"kept", "respecté"},
 	"check.failed":           {"broken", "non respecté"},
 	"approve":                {"Approve", "Approuver"},
+	"overdue":                {"A post of this text by %s waits; its time has passed:", "Une publication de ce texte par %s attend ; son heure est passée :"},
+	"overdue.nobody":         {"an account that is not chosen yet", "un compte qui n’est pas encore choisi"},
+	"late":                   {"What becomes of it", "Ce qu’il en advient"},
+	"late.plan":              {"as the posting plan says", "ce que dit le plan de publication"},
+	"late.ask":               {"it waits until somebody decides", "elle attend qu’une personne décide"},
+	"late.publish":           {"it goes out now", "elle part maintenant"},
+	"late.next_slot":         {"it takes the next free slot", "elle prend le prochain créneau libre"},
+	"late.decide":            {"Decide", "Décider"},
 	"reject":                 {"Reject", "Rejeter"},
 	"reject.reason":          {"Reason", "Raison"},
 	"schedules.title":        {"Schedules", "Horaires"},
