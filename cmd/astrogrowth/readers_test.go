@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +46,26 @@ There are more: add --cursor c1
 		if got := runCLI(t, nil, append([]string{"contents", "--url", url}, args...)...); got.code != exitNothing || got.err == "" {
 			t.Errorf("%v: %+v", args, got)
 		}
+	}
+}
+
+func TestApprovalTellsOfHeldPosts(t *testing.T) {
+	t.Parallel()
+	var sent map[string]string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+			t.Errorf("body: %v", err)
+		}
+		_, _ = w.Write([]byte(strings.TrimSuffix(contentJSON, "}") + `,"held":[{"job_id":"` + otherID + `","account":"Marie","planned_for":"2026-11-23T09:00:00Z","reason":"its time passed"}]}`))
+	}))
+	t.Cleanup(server.Close)
+	got := runCLI(t, nil, "contents", "approve", jobID, "--hash", "h1", "--late", "ask", "--url", server.URL)
+	wantContains(t, "approve", got.out, "2026-11-23 09:00:00 by Marie waits", otherID, "its time passed")
+	if sent["hash"] != "h1" || sent["late"] != "ask" {
+		t.Errorf("sent %v", sent)
+	}
+	if wrong := runCLI(t, nil, "contents", "approve", jobID, "--hash", "h1", "--late", "drop", "--url", server.URL); wrong.code != exitNothing || !strings.Contains(wrong.err, "ask, publish or next_slot") {
+		t.Errorf("another word: %+v", wrong)
 	}
 }
 

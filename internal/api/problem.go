@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,7 +86,10 @@ func newProblem(status int, message string, errs ...error) *Problem {
 		if !ok {
 			continue
 		}
-		p.Errors = append(p.Errors, Fault{Field: d.Location, Message: plainer(d.Message)})
+		p.Errors = append(p.Errors, faultOf(d))
+	}
+	if message == "request body is required" {
+		p.Errors = append(p.Errors, Fault{Field: "body", Message: "send a body, as JSON"})
 	}
 	p.Detail = message
 	if len(p.Errors) > 0 {
@@ -99,25 +101,6 @@ func newProblem(status int, message string, errs ...error) *Problem {
 	}
 	p.Message = p.Detail
 	return p
-}
-
-var exponent = regexp.MustCompile(`\d(\.\d+)?e\+\d+`)
-
-// plainer says what would be right where the framework does not, and writes numbers out that it shortens to 2.592e+06.
-func plainer(s string) string {
-	if s == "unexpected property" {
-		return "there is no such field; see the schema at /docs"
-	}
-	if strings.HasPrefix(s, "unknown content type") {
-		return s + "; send JSON, with the header Content-Type: application/json"
-	}
-	return exponent.ReplaceAllStringFunc(s, func(n string) string {
-		f, err := strconv.ParseFloat(n, 64)
-		if err != nil {
-			return n
-		}
-		return strconv.FormatFloat(f, 'f', -1, 64)
-	})
 }
 
 // problemOf turns any error into what a caller may see.
