@@ -146,7 +146,7 @@ func explain(err error) string {
 }
 
 // apiField is a field of a request in a refusal of the API's, and what is wrong with it.
-var apiField = regexp.MustCompile(`^(?:(path|query|body|header)\.)?([A-Za-z][A-Za-z0-9_-]*): (.+)$`)
+var apiField = regexp.MustCompile(`^(?:(path|query|body|header)\.)?([A-Za-z][A-Za-z0-9_-]*)(?:\[\d+\])?: (.+)$`)
 
 // inFlags words a refusal of the API's for somebody who typed a command: a field of the request is the flag that it came
 // from, and what the API's schema says of a value is said as a person would.

@@ -21,6 +21,7 @@ func TestRefusalsOfTheAPIAreWordedForTheCommandLine(t *testing.T) {
 		{[]string{"leads", "list"}, "query.grade: expected string to match pattern ^[ABC][123]?$", "--grade: use A1 to C3, or A to C"},
 		{[]string{"schedules", "add"}, "body.zone: expected length >= 1", "--zone: a value is missing"},
 		{[]string{"schedules", "add"}, "cron: these are 4 fields where there must be five", "--cron: these are 4 fields where there must be five"},
+		{[]string{"keys", "create"}, "body.scopes[0]: use one of enqueue, read, approve, admin", "--scopes: use one of enqueue, read, approve, admin"},
 		{[]string{"jobs", "tail"}, "Last-Event-ID: use the id of an event, such as 7341-88", "--after: use the id of an event, such as 7341-88"},
 		{[]string{"schedules", "add"}, "job.topic: is too long", "job.topic: is too long"},
 	} {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	growth "github.com/zakibelm/astrogrowth"
 )
 
 // eventType is how the types of events look, and nothing else that is written in the code that makes them.
@@ -166,6 +168,11 @@ func TestPageNamesEveryEventWithItsMembers(t *testing.T) {
 			if !known[member] {
 				t.Errorf("%s: docs/events.md does not name the member %q of %v", m.where, member, slices.Sorted(maps.Keys(m.types)))
 			}
+		}
+	}
+	for _, kind := range growth.EventTypes { // also what SQL alone puts together
+		if page[kind] == nil {
+			t.Errorf("docs/events.md does not name %s, which can be asked for", kind)
 		}
 	}
 	for kind := range page {
