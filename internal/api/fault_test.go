@@ -25,7 +25,7 @@ func TestRefusalsSayWhatWouldBeRight(t *testing.T) {
 		{"POST", "/v1/budgets", `{"name":"a","period":"day","limit_usd":5}`, "body.limit_usd", "use a text, in quotes"},
 		{"POST", "/v1/feedback", `{"wrong_answer":"yes"}`, "body.wrong_answer", "use true or false"},
 		{"POST", "/v1/jobs/lead-qualification", `[]`, "body", "use an object"},
-		{"POST", "/v1/jobs/lead-qualification", "", "body", "send a body, as JSON"},
+		{"POST", "/v1/jobs/lead-qualification", "", "body", "is required"},
 		{"POST", "/v1/leads/rescore", `{"limit":20000}`, "body.limit", "use at most 10000"},
 	} {
 		a := f.call(tc.method, tc.path, tc.body)

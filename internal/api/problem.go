@@ -89,7 +89,7 @@ func newProblem(status int, message string, errs ...error) *Problem {
 		p.Errors = append(p.Errors, faultOf(d))
 	}
 	if message == "request body is required" {
-		p.Errors = append(p.Errors, Fault{Field: "body", Message: "send a body, as JSON"})
+		p.Errors = append(p.Errors, Fault{Field: "body", Message: "is required"})
 	}
 	p.Detail = message
 	if len(p.Errors) > 0 {
