@@ -74,15 +74,21 @@ func TestIdempotencyKeyHoldsOnEveryPath(t *testing.T) {
 	year := strconv.Itoa(time.Now().Year() + 1)
 	account := f.call(http.MethodPost, "/v1/linkedin/accounts", `{"token":"sim-member-one"}`).json(t)["id"]
 	for i, tc := range []struct{ kind, body, again, other string }{
-		{"lead-qualification", `{"lead":{"business_name":"Chez A","city":"Laval"},"metadata":{"a":1,"b":[1.50,2]},"run_at":"YEAR-01-01T05:00:00+01:00"}`,
+		{
+			"lead-qualification", `{"lead":{"business_name":"Chez A","city":"Laval"},"metadata":{"a":1,"b":[1.50,2]},"run_at":"YEAR-01-01T05:00:00+01:00"}`,
 			`{ "run_at":"YEAR-01-01T04:00:00Z", "metadata" : {"b":[1.50, 2], "a":1}, "lead":{"city":"Laval", "business_name":"Chez A"} }`,
-			`{"lead":{"business_name":"Chez A","city":"Lévis"},"metadata":{"a":1,"b":[1.50,2]},"run_at":"YEAR-01-01T05:00:00+01:00"}`},
-		{"content-generation", `{"topic":"a","hashtags":["x","y"],"auto_approve":{"threshold":80},"priority":"low"}`,
+			`{"lead":{"business_name":"Chez A","city":"Lévis"},"metadata":{"a":1,"b":[1.50,2]},"run_at":"YEAR-01-01T05:00:00+01:00"}`,
+		},
+		{
+			"content-generation", `{"topic":"a","hashtags":["x","y"],"auto_approve":{"threshold":80},"priority":"low"}`,
 			`{"priority":"low","auto_approve":{"threshold":80},"hashtags":["x","y"],"topic":"a"}`,
-			`{"topic":"a","hashtags":["y","x"],"auto_approve":{"threshold":80},"priority":"low"}`},
-		{"linkedin-publish", fmt.Sprintf(`{"text":"Bonjour","account_id":%q,"publish_at":"YEAR-01-01T09:00","zone":"America/Toronto"}`, account),
+			`{"topic":"a","hashtags":["y","x"],"auto_approve":{"threshold":80},"priority":"low"}`,
+		},
+		{
+			"linkedin-publish", fmt.Sprintf(`{"text":"Bonjour","account_id":%q,"publish_at":"YEAR-01-01T09:00","zone":"America/Toronto"}`, account),
 			fmt.Sprintf(`{"zone":"America/Toronto","publish_at":"YEAR-01-01T09:00","account_id":%q,"text":"Bonjour"}`, account),
-			fmt.Sprintf(`{"text":"Bonjour","account_id":%q,"publish_at":"YEAR-01-01T10:00","zone":"America/Toronto"}`, account)},
+			fmt.Sprintf(`{"text":"Bonjour","account_id":%q,"publish_at":"YEAR-01-01T10:00","zone":"America/Toronto"}`, account),
+		},
 	} {
 		for _, body := range []*string{&tc.body, &tc.again, &tc.other} {
 			*body = strings.ReplaceAll(*body, "YEAR", year)
