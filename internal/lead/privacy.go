@@ -94,6 +94,9 @@ func View(r Rubric, l growth.Lead) (map[string]string, Secrets) {
 		view[f] = p
 		finders = append(finders, literal(privateFields[f], value, p))
 	}
+	for _, x := range privateExtras(l) {
+		finders = append(finders, literal(x.kind, x.value, s.hide(x.kind, x.value)))
+	}
 	hide := redactor{secrets: &s, finders: finders, names: nameWords(l.ContactName)}
 	left := maxViewAll
 	for _, f := range r.viewFields(l) {
@@ -139,35 +142,13 @@ func (r Rubric) viewFields(l growth.Lead) []string {
 	}
 	for name := range l.Extra {
 		// A field's name goes to the model too, so only plain names do.
-		if f := extraPrefix + name; validExtraName(name) && r.shows(f) && l.Extra[name] != "" && !privateName(name) {
+		if f := extraPrefix + name; l.Extra[name] != "" && validExtraName(name) && r.shows(f) {
 			extra = append(extra, f)
 		}
 	}
 	slices.Sort(extra)
 	return append(out, extra[:min(len(extra), maxViewExtra)]...)
 }
-
-// privateName says whether a further field holds personal data by its very name, as "extra.email_2" does.
-func privateName(name string) bool {
-	words := " " + strings.ReplaceAll(name, "_", " ") + " "
-	for _, w := range privateWords {
-		if strings.Contains(words, w) {
-			return true
-		}
-	}
-	return false
-}
-
-// privateWords stand with a space at either end, as whole words do.
-var privateWords = func() []string {
-	var out []string
-	for w := range strings.SplitSeq("email,e mail,mail,courriel,phone,telephone,tel,mobile,cell,cellulaire,fax,telecopieur,"+
-		"address,adresse,street,rue,first name,last name,full name,prenom,nom,surname,owner,proprietaire,contact,responsable,"+
-		"birth,naissance,birthday,date of birth,nas,sin,ssn", ",") {
-		out = append(out, " "+w+" ")
-	}
-	return out
-}()
 
 // siteOnly is a website's host: the path and the query of an address can hold anything.
 func siteOnly(s string) string {

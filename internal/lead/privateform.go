@@ -10,9 +10,13 @@ import (
 const (
 	emailForm   = `(?i)[\p{L}\p{N}._%+\-']+\s?(?:@|\(at\)|\[at\])\s?[\p{L}\p{N}\-]+(?:\.[\p{L}\p{N}\-]+)+`
 	profileForm = `(?i)(?:https?://)?(?:[a-z]+\.)?linkedin\.com/in/[^\s"'<>)\]]+`
-	phoneForm   = `(?:\+?1[\s.\-]?)?(?:\(\d{3}\)\s?|\b\d{3}[\s.\-]?)\d{3}[\s.\-]?\d{4}\b|\+\d{1,3}(?:[\s.\-]?\(?\d{1,4}\)?){2,5}|\b0[1-9](?:[\s.\-]\d{2}){4}\b`
-	streetForm  = `(?i)\b\d{1,5}[a-z]?,?\s+(?:rue|avenue|av\.?|boul\.?|boulevard|chemin|ch\.|rang|mont[ée]e|c[ôo]te|route|place|impasse|all[ée]e)\s+(?:(?:de|du|des|la|le|les)\s+|d['’]|l['’])*[\p{L}\p{N}\-'’.]+(?:\s+(?:est|ouest|nord|sud|[eons]\.))?(?:,?\s+(?:app|apt|bureau|suite|unit[ée]?|local)\.?\s*#?\w+)?|\b\d{1,5}[a-z]?\s+(?:[\p{L}\p{N}.'\-]+\s+){1,3}(?:street|st\.?|avenue|ave\.?|road|rd\.?|boulevard|blvd\.?|drive|lane|crescent|court)\b(?:,?\s+(?:apt|suite|unit)\.?\s*#?\w+)?`
-	titledForm  = `\b(?:M\.|MM\.|Mme|Mlle|Me|Dr|Dre|Mr|Mrs|Ms|Prof)\.?\s+(\p{Lu}[\p{L}'’\-]+(?:\s+\p{Lu}[\p{L}'’\-]+)?)`
+	streetForm  = `(?i)\b` + houseNumber + `,?\s+(?:rue|avenue|av\.?|boul\.?|boulevard|chemin|ch\.|rang|mont[ée]e|c[ôo]te|route|place|impasse|all[ée]e|quai|ruelle|promenade|esplanade)\s+(?:(?:de|du|des|la|le|les|st|ste|saint|sainte)\.?\s+|d['’]|l['’])*[\p{L}\p{N}\-'’.]+(?:\s+(?:est|ouest|nord|sud|[eons]\.))?` + doorNumber + `|` +
+		`\b` + houseNumber + `,?\s+\d{1,3}(?:er|[èe]re|[èe]me|[eè]|st|nd|rd|th)\s+(?:rue|avenue|av\.?|ave\.?|rang|boulevard|boul\.?|street|st\.)(?:\s+(?:est|ouest|nord|sud|[eons]\.))?` + doorNumber + `|` +
+		`\b` + houseNumber + `\s+(?:[\p{L}\p{N}.'\-]+\s+){1,3}(?:street|st\.?|avenue|ave\.?|road|rd\.?|boulevard|blvd\.?|drive|lane|crescent|cres\.|court|parkway|pkwy|highway|hwy)\b` + doorNumber
+	houseNumber = `\d{1,5}(?:\s?½|\s?[\-–]\s?\d{1,5}[a-z]?|(?:\s?[\-–]\s?|\s)?[a-z])?(?:\s?(?:bis|ter|quater))?`
+	doorNumber  = `(?:,?\s+(?:app|apt|bureau|suite|unit[ée]?|local)\.?\s*#?\w+)?`
+	boxForm     = `\b(?:(?i:c\.\s?p\.|b\.\s?p\.|p\.\s?o\.\s?box|po\s?box|case\spostale|casier\spostal|bo[iî]te\spostale|post\soffice\sbox)|CP|BP)\s?(?:(?i:n[o°º]\.?|num[ée]ro|number)\s?|#\s?)?\d{1,6}\b`
+	titledForm  = `\b(?:M\.|MM\.|Mme|Mlle|Me|Dr|Dre|Mr|Mrs|Ms|Prof|Monsieur|Madame|Mademoiselle|Maître)\.?\s+(\p{Lu}[\p{L}'’\-]+(?:\s+\p{Lu}[\p{L}'’\-]+)?)`
 	saidForm    = `(?i:je m['’]appelle|mon nom est|my name is|moi c['’]est|je me nomme)\s+(\p{L}[\p{L}'’\-]+(?:\s+\p{Lu}[\p{L}'’\-]+)?)`
 )
 
@@ -21,8 +25,8 @@ const (
 var (
 	anyEmail    = regexp.MustCompile(emailForm)
 	anyProfile  = regexp.MustCompile(profileForm)
-	anyPhone    = regexp.MustCompile(phoneForm)
 	streetHere  = regexp.MustCompile(`^(?:` + streetForm + `)`)
+	boxHere     = regexp.MustCompile(`^(?:` + boxForm + `)`)
 	titledHere  = regexp.MustCompile(`^(?:` + titledForm + `)`)
 	saidHere    = regexp.MustCompile(`^(?:` + saidForm + `)`)
 	placeholder = regexp.MustCompile(`(?i)\[((?:NAME|EMAIL|PHONE|ADDRESS|LINKEDIN)_\d+)\]`)
@@ -114,33 +118,6 @@ func profileSign(s string) (at, size int) {
 	return -1, 0
 }
 
-// phonesIn tries the form on each run of the characters that it is made of, with one more at either side to tell where a
-// word ends.
-func phonesIn(p *piece) [][2]int {
-	var out [][2]int
-	s := p.text
-	for i := 0; i < len(s); i++ {
-		if !isDigit(s[i]) && s[i] != '+' && s[i] != '(' {
-			continue
-		}
-		from, digits, plus := i, 0, false
-		for ; i < len(s) && (isDigit(s[i]) || isSpace(s[i]) || strings.IndexByte("+.-()", s[i]) >= 0); i++ {
-			plus = plus || s[i] == '+'
-			if isDigit(s[i]) {
-				digits++
-			}
-		}
-		if digits < 10 && (!plus || digits < 3) {
-			continue
-		}
-		from = max(0, from-1)
-		for _, m := range anyPhone.FindAllStringIndex(s[from:min(len(s), i+1)], -1) {
-			out = append(out, [2]int{from + m[0], from + m[1]})
-		}
-	}
-	return out
-}
-
 // starts are the letters with which a form can begin.
 type starts [256]bool
 
@@ -156,6 +133,7 @@ var (
 	streetStarts = startsOf("0123456789")
 	titledStarts = startsOf("MDP")
 	saidStarts   = startsOf("jJmM")
+	boxStarts    = startsOf("cCbBpP")
 )
 
 // beginning tries an expression wherever may says that it can begin, and gives its group.
@@ -179,6 +157,10 @@ func streetsIn(p *piece) [][2]int {
 	return beginning(p.text, streetStarts, mayBeStreet, streetHere, 0)
 }
 
+func boxesIn(p *piece) [][2]int {
+	return beginning(p.text, boxStarts, mayBeBox, boxHere, 0)
+}
+
 func titledNamesIn(p *piece) [][2]int {
 	return beginning(p.text, titledStarts, mayBeTitle, titledHere, 1)
 }
@@ -196,24 +178,85 @@ func mayBeStreet(s string, i int) bool {
 	for n < len(s) && isDigit(s[n]) {
 		n++
 	}
-	if n-i > 5 || n == len(s) {
+	if n-i > 5 {
 		return false
 	}
-	switch r, size := utf8.DecodeRuneInString(s[n:]); {
-	case isLetter(s[n]), r == '\u017f', r == '\u212a': // to an expression that is blind to case these are s and k
-		n += size
+	for {
+		street := n
+		if street < len(s) && s[street] == ',' {
+			street++
+		}
+		if street < len(s) && isSpace(s[street]) && namesStreet(s[street:]) {
+			return true
+		}
+		more := numberSuffix(s[n:])
+		if more == 0 {
+			return false
+		}
+		n += more
 	}
-	if n < len(s) && s[n] == ',' {
+}
+
+// numberSuffix is how long a part of a house number is that stands behind its digits: a letter, another number, a half,
+// "bis"; what it is exactly the expression decides.
+func numberSuffix(s string) int {
+	n := 0
+	for n < len(s) && (isSpace(s[n]) || s[n] == '-') {
 		n++
 	}
-	return n < len(s) && isSpace(s[n]) && namesStreet(s[n:])
+	if strings.HasPrefix(s[n:], "–") {
+		n += len("–")
+		if n < len(s) && isSpace(s[n]) {
+			n++
+		}
+	}
+	if n > 3+len("–") {
+		return 0
+	}
+	if n < len(s) && isDigit(s[n]) {
+		from := n
+		for n < len(s) && isDigit(s[n]) {
+			n++
+		}
+		if n-from > 5 {
+			return 0
+		}
+		return n
+	}
+	for _, word := range numberWords {
+		if len(s)-n >= len(word) && strings.EqualFold(s[n:n+len(word)], word) {
+			return n + len(word)
+		}
+	}
+	switch r, size := utf8.DecodeRuneInString(s[n:]); {
+	case n < len(s) && isLetter(s[n]), r == '½', r == '\u017f', r == '\u212a': // to an expression that is blind to case these are s and k
+		return n + size
+	}
+	return 0
+}
+
+var numberWords = []string{"bis", "ter", "quater"}
+
+// mayBeBox looks at the first letters of the words for a box at the post office.
+func mayBeBox(s string, i int) bool {
+	if i+3 >= len(s) || !bounded(s, i) {
+		return false
+	}
+	switch second, third := s[i+1]|0x20, s[i+2]|0x20; s[i] | 0x20 {
+	case 'c':
+		return s[i+1] == '.' || s[i+1] == 'P' || second == 'a' && third == 's'
+	case 'b':
+		return s[i+1] == '.' || s[i+1] == 'P' || second == 'o' && (third == 'i' || third >= utf8.RuneSelf)
+	default:
+		return s[i+1] == '.' || second == 'o' && (third == 's' || third == 'b' || isSpace(s[i+2]))
+	}
 }
 
 // What the words for a street begin with: French ones are the first word behind the number, English ones the second to
 // the fourth.
 const (
-	frenchStreets  = " ru av bo ch ra mo co ro pl im al "
-	englishStreets = " st av ro rd bo bl dr la cr co "
+	frenchStreets  = " ru av bo ch ra mo co ro pl im al qu pr es "
+	englishStreets = " st av ro rd bo bl dr la cr co pa pk hi hw ru ra "
 )
 
 func namesStreet(s string) bool {
@@ -245,7 +288,7 @@ func mayBeTitle(s string, i int) bool {
 	}
 	switch s[i] {
 	case 'M':
-		return strings.IndexByte(".Mmlers", s[i+1]) >= 0 && bounded(s, i)
+		return strings.IndexByte(".Mmlersoa", s[i+1]) >= 0 && bounded(s, i)
 	case 'D', 'P':
 		return s[i+1] == 'r' && bounded(s, i)
 	}
@@ -267,79 +310,4 @@ func said(s string, i int, words string) bool {
 		}
 	}
 	return true
-}
-
-// numbers looks for a number however its digits are grouped, with or without a country code in front.
-func (f *finder) numbers(p *piece) [][2]int {
-	var out [][2]int
-	s := p.text
-	for i := 0; i < len(s); i++ {
-		if !isDigit(s[i]) && s[i] != '+' && s[i] != '(' {
-			continue
-		}
-		if end := f.numberAt(s, i); end > 0 {
-			out = append(out, [2]int{i, end})
-			i = end - 1
-		}
-	}
-	return out
-}
-
-// numberAt says where the number that begins at i ends; 0 when none does. The longest country code comes first.
-func (f *finder) numberAt(s string, i int) int {
-	at := i
-	if s[at] == '+' {
-		at++
-	}
-	code := 0
-	for code < 3 && at+code < len(s) && isDigit(s[at+code]) {
-		code++
-	}
-	for ; code > 0; code-- {
-		n := at + code
-		for n < len(s) && (isSpace(s[n]) || strings.IndexByte(".-()/", s[n]) >= 0) {
-			n++
-		}
-		if end := f.digitsAt(s, n); end > 0 {
-			return end
-		}
-	}
-	switch s[i] {
-	case '+':
-		return 0
-	case '(':
-		i++
-	}
-	return f.digitsAt(s, i)
-}
-
-// digitsAt says where the digits that begin at i end, with at most three signs between two of them.
-func (f *finder) digitsAt(s string, i int) int {
-	for n := range len(f.digits) {
-		for signs := 0; n > 0 && signs < 3; signs++ {
-			size := groupSign(s, i)
-			if size == 0 {
-				break
-			}
-			i += size
-		}
-		if i >= len(s) || s[i] != f.digits[n] {
-			return 0
-		}
-		i++
-	}
-	return i
-}
-
-// groupSign is how long the sign at i is that can part the digits of a number; the dashes of print take three bytes.
-func groupSign(s string, i int) int {
-	switch {
-	case i >= len(s):
-		return 0
-	case isSpace(s[i]), strings.IndexByte(".-()/", s[i]) >= 0:
-		return 1
-	case i+3 <= len(s) && s[i] == 0xe2 && s[i+1] == 0x80 && s[i+2] >= 0x90 && s[i+2] <= 0x95:
-		return 3
-	}
-	return 0
 }

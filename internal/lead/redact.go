@@ -1,10 +1,7 @@
 package lead
 
 import (
-	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // finder finds one private value of the lead wherever it is written.
@@ -12,8 +9,8 @@ type finder struct {
 	placeholder string
 	words       []wanted // its words, one after the other, whatever stands between them
 	reverse     []wanted // the same, last name first
-	joined      string   // its words written together
-	digits      string   // of a telephone number, found however they are grouped
+	name        nameForms
+	digits      string // of a telephone number, found however they are grouped
 }
 
 // wanted is one folded word of a value, and whether it is what streetWords makes of others.
@@ -41,16 +38,22 @@ func literal(kind, value, placeholder string) finder {
 	case "NAME":
 		if len(f.words) > 1 {
 			f.reverse = append([]wanted{f.words[len(f.words)-1]}, f.words[:len(f.words)-1]...)
-			for _, w := range f.words {
-				f.joined += w.fold
-			}
 		}
+		f.name = namesOf(foldsOf(value))
 	case "PHONE":
 		if d := lastDigits(value); len(d) >= minPhone {
 			f.digits = d
 		}
 	}
 	return f
+}
+
+func foldsOf(value string) []string {
+	var out []string
+	for _, w := range spans(value) {
+		out = append(out, w.fold)
+	}
+	return out
 }
 
 func wordForm(kind, w string) string {
@@ -63,8 +66,11 @@ func wordForm(kind, w string) string {
 	return w
 }
 
-// lastDigits gives the digits of a number without a North American country code.
+// lastDigits gives the digits of a number without a North American country code and without an extension.
 func lastDigits(s string) string {
+	if number := withoutExtension.FindStringSubmatch(s); number != nil {
+		s = number[1]
+	}
 	d := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
 			return r
@@ -102,12 +108,12 @@ func (r *redactor) clean(s string, free bool) string {
 	p = p.cut(profilesIn, r.instead("LINKEDIN"))
 	p = p.cut(emailsIn, r.instead("EMAIL"))
 	if digits >= 7 {
-		p = p.cut(phonesIn, r.instead("PHONE"))
+		p = p.cut(phonesIn, r.instead("PHONE")).cut(labelledPhonesIn, r.instead("PHONE"))
 	}
 	if free {
 		name := r.instead("NAME")
 		if digits > 0 {
-			p = p.cut(streetsIn, r.instead("ADDRESS"))
+			p = p.cut(streetsIn, r.instead("ADDRESS")).cut(boxesIn, r.instead("ADDRESS"))
 		}
 		p = p.cut(titledNamesIn, name).cut(saidNamesIn, name).cut(r.singleNames, name)
 	}
@@ -206,7 +212,7 @@ func (f *finder) find(p *piece) [][2]int {
 	var ranges [][2]int
 	words := p.spans()
 	for i := 0; i < len(words); {
-		n := f.match(words[i:])
+		n := f.match(p.text, words, i)
 		if n == 0 {
 			i++
 			continue
@@ -217,18 +223,15 @@ func (f *finder) find(p *piece) [][2]int {
 	return ranges
 }
 
-// match says how many words at the beginning of words are the value, 0 when they are not.
-func (f *finder) match(words []span) int {
-	if f.joined != "" && words[0].fold == f.joined {
-		return 1
-	}
-	if stand(words, f.words) {
+// match says how many words from the i-th on are the value, 0 when they are not.
+func (f *finder) match(text string, words []span, i int) int {
+	if stand(words[i:], f.words) {
 		return len(f.words)
 	}
-	if stand(words, f.reverse) {
+	if stand(words[i:], f.reverse) {
 		return len(f.reverse)
 	}
-	return 0
+	return f.name.match(text, words, i)
 }
 
 // stand says whether words begins with the wanted ones.
@@ -242,32 +245,4 @@ func stand(words []span, value []wanted) bool {
 		}
 	}
 	return true
-}
-
-// nameWords are the parts of a name that can stand for it alone.
-func nameWords(name string) []string {
-	var out []string
-	for _, w := range spans(Visible(name)) {
-		if utf8.RuneCountInString(w.fold) >= 3 && !particles[w.fold] {
-			out = append(out, w.fold)
-		}
-	}
-	return out
-}
-
-var particles = set("von van der den des del della the les mme mlle mrs miss dre prof")
-
-// singleNames finds the contact's first or last name where it stands alone and is written as a name.
-func (r *redactor) singleNames(p *piece) [][2]int {
-	if len(r.names) == 0 {
-		return nil
-	}
-	var ranges [][2]int
-	for _, w := range p.spans() {
-		first, _ := utf8.DecodeRuneInString(p.text[w.from:])
-		if unicode.IsUpper(first) && slices.Contains(r.names, w.fold) {
-			ranges = append(ranges, [2]int{w.from, w.to})
-		}
-	}
-	return ranges
 }

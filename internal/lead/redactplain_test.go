@@ -16,7 +16,7 @@ type plainFinder struct {
 	placeholder string
 	words       []string // its folded words, one after the other, whatever stands between them
 	reverse     []string // the same, last name first
-	joined      string   // its words written together
+	name        nameForms
 	re          *regexp.Regexp
 }
 
@@ -29,8 +29,8 @@ func plainLiteral(kind, value, placeholder string) plainFinder {
 	case "NAME":
 		if len(f.words) > 1 {
 			f.reverse = append([]string{f.words[len(f.words)-1]}, f.words[:len(f.words)-1]...)
-			f.joined = strings.Join(f.words, "")
 		}
+		f.name = namesOf(f.words)
 	case "PHONE":
 		f.re = plainPhoneForm(value)
 	}
@@ -44,13 +44,14 @@ func plainPhoneForm(value string) *regexp.Regexp {
 		return nil
 	}
 	var b strings.Builder
-	b.WriteString(`(?:\+?\d{1,3}[\s.\-()/]*)?\(?`)
+	b.WriteString(`(?:\+?\d{1,3}(?:` + phoneMark + `|[()])*)?\(?`)
 	for i := range len(d) {
 		if i > 0 {
-			b.WriteString(`[\s.\-()/\x{2010}-\x{2015}]{0,3}`)
+			b.WriteString(`(?:` + phoneMark + `|[()]){0,3}`)
 		}
 		b.WriteByte(d[i])
 	}
+	b.WriteString(phoneExtension)
 	return regexp.MustCompile(b.String())
 }
 
@@ -59,8 +60,11 @@ var (
 	everyProfile = regexp.MustCompile(profileForm)
 	everyPhone   = regexp.MustCompile(phoneForm)
 	everyStreet  = regexp.MustCompile(streetForm)
-	everyTitled  = regexp.MustCompile(titledForm)
-	everySaid    = regexp.MustCompile(saidForm)
+	everyBox     = regexp.MustCompile(boxForm)
+	// What is more than the number itself stands outside of the group.
+	everyLabelled = regexp.MustCompile(phoneLabel + labelledNumber)
+	everyTitled   = regexp.MustCompile(titledForm)
+	everySaid     = regexp.MustCompile(saidForm)
 )
 
 // plainRedactor replaces private values in the texts of one lead.
@@ -99,11 +103,13 @@ func (r *plainRedactor) clean(s string, free bool) string {
 		apply(r.pattern(everyEmail, "EMAIL", 0))
 	}
 	if digits >= 7 {
-		apply(r.pattern(everyPhone, "PHONE", 0))
+		apply(r.phones(everyPhone))
+		apply(r.phones(everyLabelled))
 	}
 	if free {
 		if digits > 0 {
 			apply(r.pattern(everyStreet, "ADDRESS", 0))
+			apply(r.pattern(everyBox, "ADDRESS", 0))
 		}
 		apply(r.pattern(everyTitled, "NAME", 1))
 		apply(r.pattern(everySaid, "NAME", 1))
@@ -164,7 +170,7 @@ func (f plainFinder) find(s string) []plainPart {
 	}
 	words := spans(s)
 	for i := 0; i < len(words); {
-		n := f.match(words[i:])
+		n := f.match(s, words, i)
 		if n == 0 {
 			i++
 			continue
@@ -189,22 +195,40 @@ func (f plainFinder) rest(s string, ranges [][2]int) []plainPart {
 	return out
 }
 
-// match says how many words at the beginning of words are the value, 0 when they are not.
-func (f plainFinder) match(words []span) int {
-	if f.joined != "" && words[0].fold == f.joined {
+// match says how many words from the i-th on are the value, 0 when they are not.
+func (f plainFinder) match(text string, words []span, i int) int {
+	for _, want := range [][]string{f.words, f.reverse} {
+		if beginWith(words[i:], want) {
+			return len(want)
+		}
+	}
+	w := words[i]
+	if f.name.joined[w.fold] || f.name.handles[w.fold] && (strings.HasSuffix(text[:w.from], "@") || strings.HasSuffix(text[:w.from], "/")) {
 		return 1
 	}
-	for _, want := range [][]string{f.words, f.reverse} {
-		if len(want) == 0 || len(want) > len(words) {
+	if slices.ContainsFunc(f.name.inside, func(s string) bool { return strings.Contains(w.fold, s) }) {
+		return 1
+	}
+	for _, run := range f.name.runs {
+		var want []string
+		for _, w := range run.words {
+			want = append(want, w.fold)
+		}
+		if len(want) > len(words)-i || !slices.EqualFunc(want, words[i:i+len(want)], func(w string, s span) bool { return w == s.fold }) {
 			continue
 		}
-		if slices.EqualFunc(want, words[:len(want)], func(w string, s span) bool {
-			return w == s.fold || streetWords[s.fold] == w && w != ""
-		}) {
+		gap := text[w.to:words[i+len(want)-1].from]
+		if !run.marked || len(want) == 2 && (gap == "." || gap == "_" || gap == "-") || len(want) > 2 && marked(text, words[i:i+len(want)]) {
 			return len(want)
 		}
 	}
 	return 0
+}
+
+func beginWith(words []span, want []string) bool {
+	return len(want) > 0 && len(want) <= len(words) && slices.EqualFunc(want, words[:len(want)], func(w string, s span) bool {
+		return w == s.fold || streetWords[s.fold] == w && w != ""
+	})
 }
 
 // pattern hides what a form finds, or only its group.
@@ -220,15 +244,29 @@ func (r *plainRedactor) pattern(re *regexp.Regexp, kind string, group int) func(
 	}
 }
 
+// phones hides numbers with what belongs to them behind: from where the group begins, to the end of what was found.
+func (r *plainRedactor) phones(re *regexp.Regexp) func(string) []plainPart {
+	return func(s string) []plainPart {
+		var ranges [][2]int
+		for _, m := range re.FindAllStringSubmatchIndex(s, -1) {
+			if isPhone(s, m[2], m[3]) {
+				ranges = append(ranges, [2]int{m[2], m[1]})
+			}
+		}
+		return plainCutOut(s, ranges, func(i int) string { return r.secrets.hide("PHONE", s[ranges[i][0]:ranges[i][1]]) })
+	}
+}
+
 // singleNames hides the contact's first or last name where it stands alone and is written as a name.
 func (r *plainRedactor) singleNames(s string) []plainPart {
 	if len(r.names) == 0 {
 		return []plainPart{{text: s}}
 	}
 	var ranges [][2]int
-	for _, w := range spans(s) {
+	words := spans(s)
+	for i, w := range words {
 		first, _ := utf8.DecodeRuneInString(s[w.from:])
-		if unicode.IsUpper(first) && slices.Contains(r.names, w.fold) {
+		if (unicode.IsUpper(first) || i > 0 && titles[words[i-1].fold]) && slices.Contains(r.names, w.fold) {
 			ranges = append(ranges, [2]int{w.from, w.to})
 		}
 	}
