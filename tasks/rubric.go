@@ -42,7 +42,7 @@ func RubricOf(ctx context.Context, sc store.Scoped, ref string) (lead.Rubric, er
 	if err != nil {
 		return lead.Rubric{}, err
 	}
-	return lead.Parse([]byte(kept.Source))
+	return lead.ParseKept([]byte(kept.Source))
 }
 
 // Rubrics reads the rubrics of a workspace, each once: for work on many leads at a time.

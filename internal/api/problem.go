@@ -15,6 +15,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	growth "github.com/zakibelm/astrogrowth"
+	"github.com/zakibelm/astrogrowth/internal/lead"
 	"github.com/zakibelm/astrogrowth/router"
 )
 
@@ -35,10 +36,12 @@ type Problem struct { //nolint:errname // RFC 9457's own word
 	cause      error
 }
 
-// Fault is one field that is wrong. What was sent is not repeated: it may be personal data.
+// Fault is one field that is wrong. What was sent is not repeated, for it may be personal data; the text of a rubric is none.
 type Fault struct {
 	Field   string `json:"field" example:"body.lead.email"`
 	Message string `json:"message"`
+	Line    int    `json:"line,omitempty" doc:"Of the text of a rubric"`
+	Got     string `json:"got,omitempty" doc:"What stands there; of the text of a rubric only"`
 }
 
 // Error is the problem's message.
@@ -124,6 +127,12 @@ func problemOf(err error) *Problem {
 		p.Errors = []Fault{{Field: e.Field, Message: message}}
 		p.Detail = e.Field + ": " + message
 		p.Message = p.Detail
+	}
+	if rubric, ok := errors.AsType[*lead.RubricError](err); ok {
+		p.Errors = nil
+		for _, f := range rubric.Faults {
+			p.Errors = append(p.Errors, Fault{Field: f.Field, Message: f.String(), Line: f.Line, Got: f.Got})
+		}
 	}
 	p.retryAfter = int(math.Ceil(e.RetryAfter.Seconds()))
 	if chain, ok := errors.AsType[*router.ChainError](err); ok {

@@ -26,7 +26,7 @@ func (a *api) rubrics(h huma.API) {
 	register(h, list, a.listRubrics)
 	add := op(http.MethodPost, "/v1/rubrics", "rubrics", "Make a new version of a rubric from YAML", auth.ScopeAdmin, 201)
 	add.Description = "The name and the version stand in the YAML. A version never changes: the same text again gives what is there, another text is " +
-		"a conflict. What is wrong is named with its line. Send the YAML itself (`Content-Type: application/yaml`), or JSON with a member `yaml`."
+		"a conflict. All that is wrong is told at once: `errors[]` has the place (`criteria[2].levels[0].points`), the `line`, what it `got`, and what would be right. Send the YAML itself (`Content-Type: application/yaml`), or JSON with a member `yaml`."
 	add.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/yaml": {Schema: &huma.Schema{Type: huma.TypeString}, Example: rubricExample},
 		"application/json": {Schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"yaml"}, Properties: map[string]*huma.Schema{
@@ -81,7 +81,7 @@ type RubricTitle struct {
 
 // viewOf describes a rubric by its YAML. inUse is the ID of the workspace's.
 func viewOf(src []byte, inUse string, whole bool) (RubricView, error) {
-	r, err := lead.Parse(src)
+	r, err := lead.ParseKept(src)
 	if err != nil {
 		return RubricView{}, err
 	}

@@ -89,8 +89,10 @@ func TestRubricSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"POST", "/v1/rubrics", "", 400, "required"},
 		{"POST", "/v1/rubrics", strings.Replace(bakeries, "axis: fit", "axis: size", 1), 422, "line 7: axis must be fit or intent"},
-		{"POST", "/v1/rubrics", strings.Replace(bakeries, "criteria:", "criterion:", 1), 422, "line 5"},
-		{"POST", "/v1/rubrics", strings.Replace(bakeries, "points: 10", "points: many", 1), 422, "line 10"},
+		{"POST", "/v1/rubrics", strings.Replace(bakeries, "criteria:", "criterion:", 1), 422, `"field":"criterion"`},
+		{"POST", "/v1/rubrics", strings.Replace(bakeries, "axis: fit", "axis: size", 1), 422, `{"field":"criteria[0].axis","message":"line 7: axis must be fit or intent, not \"size\"","line":7,"got":"size"}`},
+		{"POST", "/v1/rubrics", bakeries + "---\n" + bakeries, 422, "a second document begins here"},
+		{"POST", "/v1/rubrics", strings.Replace(bakeries, "points: 10", "points: many", 1), 422, `"field":"criteria[0].levels[0].points"`},
 		{"POST", "/v1/rubrics", strings.Replace(bakeries, "fields: [", "fields: [email, ", 1), 422, "personal data"},
 		{"POST", "/v1/rubrics", strings.Replace(bakeries, "name: bakeries", "name: b2b", 1), 422, "built in"},
 		{"POST", "/v1/rubrics", strings.Replace(bakeries, "a bakery", "a "+strings.Repeat("b", 256<<10), 1), 422, "bytes"},

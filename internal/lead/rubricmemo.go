@@ -9,7 +9,7 @@ import (
 const maxParsed = 256
 
 // parsed remembers the rubrics that were read: reading one takes longer than scoring a hundred leads by it.
-var parsed rubricMemo
+var parsed, parsedKept rubricMemo
 
 // rubricMemo remembers rubrics by what their text hashes to. Texts at fault are read again each time.
 type rubricMemo struct {

@@ -23,41 +23,50 @@ type Rule struct {
 	re *regexp.Regexp
 }
 
-// prepare checks the rule and folds its words once.
-func (r *Rule) prepare() error {
+// place is the key of a rule, and which of its values; "" is the rule as a whole, a negative index its only value.
+type place struct {
+	key   string
+	index int
+}
+
+// prepare checks the rule and folds its words once. An error says which key is at fault.
+func (r *Rule) prepare() (place, error) {
 	if r.Field != "" {
 		r.Fields = append([]string{r.Field}, r.Fields...)
 		r.Field = ""
 	}
 	if len(r.Fields) == 0 {
-		return errors.New("the rule names no field")
+		return place{"field", -1}, errors.New("the rule names no field")
 	}
 	if !r.Present && len(r.Is) == 0 && len(r.Words) == 0 && r.AtLeast == nil && r.Below == nil && r.Matches == "" {
-		return errors.New("the rule has no condition: present, is, words, at_least, below or matches")
+		return place{"", -1}, errors.New("the rule has no condition: present, is, words, at_least, below or matches")
 	}
-	for _, f := range r.Fields {
+	for i, f := range r.Fields {
 		if !knownField(f) {
-			return fmt.Errorf("%q is no field of a lead", f)
+			return place{"fields", i}, fmt.Errorf("%q is no field of a lead%s", f, meantField(f))
 		}
 		if privateFields[f] != "" && (!r.Present || len(r.Is)+len(r.Words)+len(r.Unless) > 0 || r.AtLeast != nil || r.Below != nil || r.Matches != "") {
-			return fmt.Errorf("%q is personal data: a rule may only ask whether it is present", f)
+			return place{"fields", i}, fmt.Errorf("%q is personal data: a rule may only ask whether it is present", f)
 		}
 	}
 	if r.Matches != "" {
 		re, err := regexp.Compile(r.Matches)
 		if err != nil {
-			return fmt.Errorf("matches: %w", err)
+			return place{"matches", -1}, fmt.Errorf("matches must be a regular expression (RE2): %w", err)
 		}
 		r.re = re
 	}
-	for _, list := range [][]string{r.Is, r.Words, r.Unless} {
-		for i, w := range list {
-			if list[i] = Fold(w); list[i] == "" {
-				return fmt.Errorf("%q holds no word", w)
+	for _, list := range []struct {
+		key   string
+		words []string
+	}{{"is", r.Is}, {"words", r.Words}, {"unless", r.Unless}} {
+		for i, w := range list.words {
+			if list.words[i] = Fold(w); list.words[i] == "" {
+				return place{list.key, i}, fmt.Errorf("%q holds no word", w)
 			}
 		}
 	}
-	return nil
+	return place{}, nil
 }
 
 // find gives the words of the view that make the rule hold, and their field.
