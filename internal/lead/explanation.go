@@ -15,9 +15,31 @@ import (
 type Explanation struct {
 	Notice      string   `json:"notice"`
 	DataUsed    []string `json:"data_used"`
+	Data        []Datum  `json:"data" doc:"The same as data_used, in parts for programs"`
 	MainFactors []string `json:"main_factors"`
+	Factors     []Factor `json:"factors" doc:"The same as main_factors, in parts for programs; empty when the lead was disqualified"`
 	Rights      string   `json:"rights"`
 	Reviewer    string   `json:"reviewer"`
+}
+
+// Datum is one of the lead's fields that a score could rest on.
+type Datum struct {
+	Field   string `json:"field" example:"extra.size" doc:"As the API calls it, whatever the language"`
+	Label   string `json:"label" doc:"As people call it"`
+	Value   string `json:"value"`
+	Hidden  bool   `json:"hidden" doc:"No model was shown it"`
+	Counted bool   `json:"counted" doc:"A passage of it earned points, or could have"`
+}
+
+// Factor is one criterion with what it did to the score.
+type Factor struct {
+	Criterion string  `json:"criterion" doc:"Its id in the rubric"`
+	Question  string  `json:"question"`
+	Points    float64 `json:"points"`
+	MaxPoints float64 `json:"max_points"`
+	Quote     string  `json:"quote" doc:"The words that prove it; empty when nothing does"`
+	Field     string  `json:"field" doc:"The field that the quote stands in, as the API calls it"`
+	Label     string  `json:"label" doc:"As people call it"`
 }
 
 // Explain puts a lead's newest automated score into words, in French for "fr…", else in English. r is the rubric in the
@@ -28,8 +50,9 @@ func Explain(r Rubric, l growth.Lead, q growth.Qualification, reviewer, language
 	if reviewer == "" {
 		reviewer = w.say("the team that runs this workspace", "l'équipe responsable de cet espace de travail")
 	}
+	data, factors := w.data(r, l, q), w.factors(q)
 	return Explanation{
-		Notice: w.notice(q), DataUsed: w.data(r, l, q), MainFactors: w.factors(l, q),
+		Notice: w.notice(q), Data: data, DataUsed: w.dataLines(data), Factors: factors, MainFactors: w.factorLines(l, q, factors),
 		Rights: w.say("You may ask for the data above, have it corrected, send observations, and ask that a person look at the score again.",
 			"Vous pouvez obtenir les renseignements ci-dessus, les faire rectifier, présenter vos observations et demander qu'une personne réexamine la note."),
 		Reviewer: w.say("Observations are read by: ", "Vos observations sont lues par\u00a0: ") + reviewer,
@@ -68,7 +91,7 @@ func (w words) priority(p string) string {
 }
 
 // data lists what the score could rest on: fields with their values, and private ones as what they are.
-func (w words) data(r Rubric, l growth.Lead, q growth.Qualification) []string {
+func (w words) data(r Rubric, l growth.Lead, q growth.Qualification) []Datum {
 	view, secrets := View(r, l)
 	used := map[string]bool{}
 	for _, x := range q.Reasons {
@@ -76,13 +99,24 @@ func (w words) data(r Rubric, l growth.Lead, q growth.Qualification) []string {
 			used[x.Field] = true
 		}
 	}
-	var out []string
+	out := make([]Datum, 0, len(view))
 	for _, field := range slices.Sorted(maps.Keys(view)) {
-		line := field + w.say(": ", "\u00a0: ") + secrets.Restore(view[field])
-		if privateFields[field] != "" {
+		out = append(out, Datum{
+			Field: field, Label: Label(field, w.language), Value: secrets.Restore(view[field]),
+			Hidden: privateFields[field] != "", Counted: used[field],
+		})
+	}
+	return out
+}
+
+func (w words) dataLines(data []Datum) []string {
+	out := make([]string, 0, len(data))
+	for _, d := range data {
+		line := d.Label + w.say(": ", "\u00a0: ") + d.Value
+		if d.Hidden {
 			line += w.say(" (not shown to any model)", " (montré à aucun modèle)")
 		}
-		if used[field] {
+		if d.Counted {
 			line += w.say(" — counted", " — compté")
 		}
 		out = append(out, line)
@@ -91,28 +125,41 @@ func (w words) data(r Rubric, l growth.Lead, q growth.Qualification) []string {
 }
 
 // factors lists the criteria by how much they moved the score: first those that earned most, then what was missing.
-func (w words) factors(l growth.Lead, q growth.Qualification) []string {
+func (w words) factors(q growth.Qualification) []Factor {
+	out := make([]Factor, 0, len(q.Reasons))
+	if len(q.Disqualifiers) > 0 {
+		return out
+	}
+	reasons := slices.Clone(q.Reasons)
+	slices.SortStableFunc(reasons, func(a, b growth.Reason) int { return cmp.Compare(b.Points, a.Points) })
+	for _, x := range reasons {
+		f := Factor{Criterion: x.Criterion, Question: x.Criterion, Points: round1(x.Points), MaxPoints: round1(x.MaxPoints)}
+		if c, ok := w.rubric.criterion(x.Criterion); ok {
+			f.Question = c.Question.In(w.language)
+		}
+		if x.Verified {
+			f.Quote, f.Field, f.Label = x.Quote, x.Field, Label(x.Field, w.language)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func (w words) factorLines(l growth.Lead, q growth.Qualification, factors []Factor) []string {
 	if len(q.Disqualifiers) > 0 {
 		if gates := Gates(w.rubric, l); len(gates) == len(q.Disqualifiers) { // the same, in this language
 			return gates
 		}
 		return slices.Clone(q.Disqualifiers)
 	}
-	reasons := slices.Clone(q.Reasons)
-	slices.SortStableFunc(reasons, func(a, b growth.Reason) int { return cmp.Compare(b.Points, a.Points) })
-	out := make([]string, 0, len(reasons))
-	for _, x := range reasons {
-		question := x.Criterion
-		if c, ok := w.rubric.criterion(x.Criterion); ok {
-			question = c.Question.In(w.language)
+	out := make([]string, 0, len(factors))
+	for _, f := range factors {
+		line := f.Question + " " + fmt.Sprintf(w.say("%v of %v points", "%v points sur %v"), f.Points, f.MaxPoints)
+		if f.Field == "" {
+			out = append(out, line+w.say(": nothing in the data proves it", "\u00a0: rien dans les renseignements ne l'établit"))
+			continue
 		}
-		points := fmt.Sprintf(w.say("%v of %v points", "%v points sur %v"), round1(x.Points), round1(x.MaxPoints))
-		switch {
-		case x.Verified:
-			out = append(out, question+" "+points+w.say(", because of “", ", en raison de «\u00a0")+x.Quote+w.say("”", "\u00a0»")+" ("+x.Field+")")
-		default:
-			out = append(out, question+" "+points+w.say(": nothing in the data proves it", "\u00a0: rien dans les renseignements ne l'établit"))
-		}
+		out = append(out, line+w.say(", because of “", ", en raison de «\u00a0")+f.Quote+w.say("”", "\u00a0»")+" ("+f.Label+")")
 	}
 	return out
 }
