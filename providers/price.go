@@ -127,6 +127,18 @@ func (l *PriceList) Of(provider, model string) (Price, bool) {
 	return p, ok
 }
 
+// Names says whether the list has a price for this very model, and not only for every other.
+func (l *PriceList) Names(provider, model string) bool {
+	if l == nil {
+		return false
+	}
+	_, ok := l.Models[provider][model]
+	return ok
+}
+
+// NamesPrice says whether the list that ships with the program names a model.
+func NamesPrice(provider, model string) bool { return prices().Names(provider, model) }
+
 var prices = sync.OnceValue(func() *PriceList {
 	list, err := ReadPrices(priceFile)
 	if err != nil {

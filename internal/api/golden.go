@@ -24,7 +24,7 @@ func (a *api) goldenSets(h huma.API) {
 	run := op(http.MethodPost, "/v1/golden-sets/{id}/runs", "rubrics", "Ask how far models agree with a golden set, and with each other", auth.ScopeEnqueue, 202)
 	run.Description = "A job: one call for each model and lead, under the workspace's budgets and privacy class. Its result has, for each model and each pair of " +
 		"models, how many levels, grades and scores are equal, Cohen's kappa, the mean absolute difference of the scores, and what it cost; " +
-		"calls of unknown cost are counted beside it."
+		"calls of unknown cost are counted beside it. A model that no route and no list of models or prices has is refused."
 	register(h, run, a.runGoldenSet)
 }
 
@@ -118,6 +118,11 @@ const goldenTime = 3600
 func (a *api) runGoldenSet(ctx context.Context, in *goldenRunInput) (*acceptedOutput, error) {
 	if _, _, err := a.Store.In(who(ctx).Workspace).GoldenSet(ctx, in.ID); err != nil {
 		return nil, err
+	}
+	for i, c := range in.Body.Candidates {
+		if says := a.Router.Unknown(c.Provider, c.Model); says != "" {
+			return nil, growth.InvalidField("api.runGoldenSet", fmt.Sprintf("body.candidates[%d]", i), "%s", says)
+		}
 	}
 	args := tasks.AgreementArgs{Set: in.ID, Readers: in.Body.Candidates}
 	return a.acceptOne(ctx, item{args: args, options: growth.JobOptions{TimeoutS: goldenTime, Priority: growth.PriorityLow}}, args.Validate(), in.Key)

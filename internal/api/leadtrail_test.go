@@ -154,6 +154,16 @@ func TestGoldenSetKeepsNoPersonalData(t *testing.T) {
 	if err := json.Unmarshal(run.body, &job); err != nil || run.status != http.StatusAccepted || job.Type != growth.JobLeadAgreement {
 		t.Errorf("%d %s", run.status, run.body)
 	}
+	for candidate, says := range map[string]string{
+		`{"provider":"openrouter","model":"openai/gpt-4o-mni"}`: `did you mean openai/gpt-4o-mini`,
+		`{"provider":"openrouter","model":"gpt-4o-mini"}`:       `did you mean openai/gpt-4o-mini`,
+		`{"provider":"openruter","model":"openai/gpt-4o-mini"}`: `there is no provider \"openruter\"; use openrouter`,
+	} {
+		a := f.call(http.MethodPost, "/v1/golden-sets/"+set.ID+"/runs", `{"candidates":[{"provider":"openrouter","model":"openai/gpt-4o-mini"},`+candidate+`]}`)
+		if a.status != http.StatusUnprocessableEntity || !strings.Contains(string(a.body), says) || !strings.Contains(string(a.body), `"field":"body.candidates[1]"`) {
+			t.Errorf("%s: %d %s; want %s", candidate, a.status, a.body, says)
+		}
+	}
 	if a := f.call(http.MethodPost, "/v1/golden-sets/"+set.ID+"/runs", `{"candidates":[{"provider":"a","model":"b"},{"provider":"a","model":"b"}]}`); a.status != http.StatusUnprocessableEntity {
 		t.Errorf("a model twice: %d %s", a.status, a.body)
 	}

@@ -130,33 +130,8 @@ func pathText(path []any) string {
 
 // nearest is the known word that a written one was probably meant to be; "" when none is near.
 func nearest(word string, known []string) string {
-	best, least := "", max(2, len(word)/3)+1
-	for _, k := range known {
-		if d := distance(strings.ToLower(word), k); d < least {
-			best, least = k, d
-		}
+	if near := growth.Nearest(word, known, 1); len(near) > 0 {
+		return near[0]
 	}
-	return best
-}
-
-// distance is how many letters have to be put in, left out or changed to make one word of the other.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			here := row[j+1]
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(change, here+1, row[j]+1)
-			before = here
-		}
-	}
-	return row[len(b)]
+	return ""
 }
