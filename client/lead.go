@@ -18,7 +18,8 @@ type Lead struct {
 	Score      *int               `json:"score"` // nil: not scored yet
 	Grade      string             `json:"grade"`
 	Priority   string             `json:"priority"`
-	Overridden bool               `json:"overridden"` // a person set score and priority
+	NextAction string             `json:"next_action"`
+	Overridden bool               `json:"overridden"` // a person set the score, and with it grade, priority and next action
 	CreatedAt  time.Time          `json:"created_at"`
 	UpdatedAt  time.Time          `json:"updated_at"`
 }

@@ -27,7 +27,8 @@ type SavedLead struct {
 	Score       *int               `json:"score"`
 	Grade       string             `json:"grade"`
 	Priority    string             `json:"priority"`
-	Overridden  bool               `json:"overridden" doc:"A person set the score and the priority"`
+	NextAction  string             `json:"next_action" doc:"call, email, nurture, research, disqualify or review; empty: not scored yet"`
+	Overridden  bool               `json:"overridden" doc:"A person set the score, and with it grade, priority and next action"`
 	MergedInto  growth.LeadID      `json:"merged_into,omitempty" doc:"The lead that was asked for went into this one, whose id is this"`
 	Fingerprint string             `json:"-"` // of what the score rests on; empty: never scored
 	CreatedAt   time.Time          `json:"created_at"`
@@ -43,16 +44,17 @@ type leadRow struct {
 	Score       sql.NullInt64  `db:"score"`
 	Grade       string         `db:"grade"`
 	Priority    string         `db:"priority"`
+	NextAction  string         `db:"next_action"`
 	Overridden  bool           `db:"overridden"`
 	CreatedAt   time.Time      `db:"created_at"`
 	UpdatedAt   time.Time      `db:"updated_at"`
 }
 
-const leadColumns = `id, number, campaign_id, data, fingerprint, score, grade, priority, overridden, created_at, updated_at`
+const leadColumns = `id, number, campaign_id, data, fingerprint, score, grade, priority, next_action, overridden, created_at, updated_at`
 
 func (r leadRow) lead() (SavedLead, error) {
 	l := SavedLead{
-		Number: r.Number, Grade: r.Grade, Priority: r.Priority, Overridden: r.Overridden, Fingerprint: r.Fingerprint,
+		Number: r.Number, Grade: r.Grade, Priority: r.Priority, NextAction: r.NextAction, Overridden: r.Overridden, Fingerprint: r.Fingerprint,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 	if err := json.Unmarshal(r.Data, &l.Lead); err != nil {
@@ -208,6 +210,7 @@ type LeadFilter struct {
 	Import   growth.ImportID
 	Priority string // or unscored
 	Grade    string // or its first letter
+	Action   string // next_action
 	MinScore int
 	City     string
 	Type     string // business_type
@@ -240,9 +243,10 @@ func (sc Scoped) Leads(ctx context.Context, f LeadFilter, p Page) ([]SavedLead, 
 		  AND (NOT $17 OR NOT EXISTS (SELECT 1 FROM contents c WHERE c.lead_id = leads.id AND c.workspace_id = $1)
 			AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.lead_id = leads.id AND j.workspace_id = $1 AND j.type = 'content-generation'
 				AND j.state NOT IN ('succeeded', 'failed', 'canceled')))
+		  AND ($18 = '' OR next_action = $18)
 		ORDER BY id DESC LIMIT $14`, sc.ws, p.before(), string(f.Campaign), f.Priority, f.Grade, f.MinScore, f.City, f.Type, f.Source,
 		f.Email, f.External, string(f.Import), pq.Array(strings.Fields(strings.ToLower(f.Query))), p.limit(),
-		string(f.Consent), pq.Array(growth.OtherBases()), f.Unused); err != nil {
+		string(f.Consent), pq.Array(growth.OtherBases()), f.Unused, f.Action); err != nil {
 		return nil, wrap("leads", err)
 	}
 	out := make([]SavedLead, 0, len(rows))
@@ -288,8 +292,8 @@ func (tx *Tx) SaveQualification(ctx context.Context, job growth.Job, q growth.Qu
 	_, err = tx.tx.ExecContext(ctx, `
 		UPDATE leads SET fingerprint = $6, updated_at = now(),
 			score = CASE WHEN overridden THEN score ELSE $3 END, grade = CASE WHEN overridden THEN grade ELSE $4 END,
-			priority = CASE WHEN overridden THEN priority ELSE $5 END
-		WHERE id = $1 AND workspace_id = $2`, q.LeadID, job.Workspace, q.Score, q.Grade, q.Priority, fingerprint)
+			priority = CASE WHEN overridden THEN priority ELSE $5 END, next_action = CASE WHEN overridden THEN next_action ELSE $7 END
+		WHERE id = $1 AND workspace_id = $2`, q.LeadID, job.Workspace, q.Score, q.Grade, q.Priority, fingerprint, q.NextAction)
 	return wrap("save score", err)
 }
 

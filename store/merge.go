@@ -118,7 +118,7 @@ func (tx *Tx) actAs(ctx context.Context, who string) error {
 func (tx *Tx) moveTo(ctx context.Context, ws growth.WorkspaceID, m Merge) error {
 	for _, q := range []string{
 		// A person's score outlives the merge; of two, the one that was given last. Reviews have not moved yet.
-		`UPDATE leads l SET score = f.score, grade = f.grade, priority = f.priority, fingerprint = f.fingerprint, overridden = f.overridden
+		`UPDATE leads l SET score = f.score, grade = f.grade, priority = f.priority, next_action = f.next_action, fingerprint = f.fingerprint, overridden = f.overridden
 			FROM leads f WHERE l.workspace_id = $1 AND l.id = $3 AND f.id = $2 AND f.workspace_id = $1
 			AND (l.score IS NULL OR f.overridden AND (NOT l.overridden
 				OR (SELECT max(id::text) FROM lead_reviews WHERE lead_id = f.id AND kind = 'override')
@@ -133,7 +133,8 @@ func (tx *Tx) moveTo(ctx context.Context, ws growth.WorkspaceID, m Merge) error 
 		// The explanation shows the newest score that no person made: it is the one in force, where no person's is.
 		`UPDATE leads l SET fingerprint = q.fingerprint, score = CASE WHEN l.overridden THEN l.score ELSE q.score END,
 			grade = CASE WHEN l.overridden THEN l.grade ELSE coalesce(q.result ->> 'grade', '') END,
-			priority = CASE WHEN l.overridden THEN l.priority ELSE coalesce(q.result ->> 'priority', '') END
+			priority = CASE WHEN l.overridden THEN l.priority ELSE coalesce(q.result ->> 'priority', '') END,
+			next_action = CASE WHEN l.overridden THEN l.next_action ELSE coalesce(q.result ->> 'next_action', '') END
 			FROM (SELECT fingerprint, score, result FROM qualifications WHERE workspace_id = $1 AND lead_id = $3 ORDER BY created_at DESC LIMIT 1) AS q
 			WHERE l.workspace_id = $1 AND l.id = $3 AND $2::uuid IS NOT NULL`,
 		`UPDATE transfers SET lead_id = $3 WHERE workspace_id = $1 AND lead_id = $2`,

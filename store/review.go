@@ -30,18 +30,20 @@ type Review struct {
 	ScoreBefore    *int          `json:"score_before" db:"score_before"`       // in force when it was said
 	AutomatedScore *int          `json:"automated_score" db:"automated_score"` // the newest one that no person made
 	Score          *int          `json:"score" db:"score"`                     // that an override put in its place
+	Grade          string        `json:"grade,omitempty" db:"grade"`           // likewise
 	Priority       string        `json:"priority,omitempty" db:"priority"`     // likewise
+	NextAction     string        `json:"next_action,omitempty" db:"next_action"`
 	By             string        `json:"by" db:"said_by"`
 	At             time.Time     `json:"at" db:"created_at"`
 }
 
-const reviewColumns = `id, lead_id, kind, message, score_before, automated_score, score, priority, said_by, created_at`
+const reviewColumns = `id, lead_id, kind, message, score_before, automated_score, score, grade, priority, next_action, said_by, created_at`
 
 // maxReviews is how many reviews a lead can have: the explanation shows them all.
 const maxReviews = 200
 
 // AddReview keeps a review and lets it take effect: an override sets the lead's score, and lifting one brings the newest
-// automated score back. LeadID, Kind, Message, Score, Priority and By are read.
+// automated score back. LeadID, Kind, Message, Score, Grade, Priority, NextAction and By are read.
 func (sc Scoped) AddReview(ctx context.Context, r Review) (Review, error) {
 	const op = "store.AddReview"
 	err := sc.s.InTx(ctx, func(tx *Tx) error {
@@ -76,11 +78,11 @@ func (sc Scoped) AddReview(ctx context.Context, r Review) (Review, error) {
 func (tx *Tx) insertReview(ctx context.Context, ws growth.WorkspaceID, r Review) (Review, error) {
 	var out Review
 	err := tx.tx.GetContext(ctx, &out, `
-		INSERT INTO lead_reviews (id, workspace_id, lead_id, kind, message, score_before, automated_score, score, priority, said_by)
+		INSERT INTO lead_reviews (id, workspace_id, lead_id, kind, message, score_before, automated_score, score, priority, said_by, grade, next_action)
 		SELECT $1, $2, l.id, $4, $5, l.score,
-			(SELECT q.score FROM qualifications q WHERE q.lead_id = l.id ORDER BY q.created_at DESC LIMIT 1), $6, $7, $8
+			(SELECT q.score FROM qualifications q WHERE q.lead_id = l.id ORDER BY q.created_at DESC LIMIT 1), $6, $7, $8, $9, $10
 		FROM leads l WHERE l.id = $3 AND l.workspace_id = $2
-		RETURNING `+reviewColumns, growth.NewID(), ws, r.LeadID, r.Kind, r.Message, r.Score, r.Priority, r.By)
+		RETURNING `+reviewColumns, growth.NewID(), ws, r.LeadID, r.Kind, r.Message, r.Score, r.Priority, r.By, r.Grade, r.NextAction)
 	out.At = out.At.UTC()
 	return out, wrap("add review", err)
 }
@@ -90,12 +92,12 @@ func (tx *Tx) applyReview(ctx context.Context, ws growth.WorkspaceID, r Review) 
 	switch r.Kind {
 	case ReviewOverride:
 		_, err = tx.tx.ExecContext(ctx, `
-			UPDATE leads SET score = $3, priority = $4, overridden = true, updated_at = now()
-			WHERE id = $1 AND workspace_id = $2`, r.LeadID, ws, *r.Score, r.Priority)
+			UPDATE leads SET score = $3, priority = $4, grade = $5, next_action = $6, overridden = true, updated_at = now()
+			WHERE id = $1 AND workspace_id = $2`, r.LeadID, ws, *r.Score, r.Priority, r.Grade, r.NextAction)
 	case ReviewLifted:
 		_, err = tx.tx.ExecContext(ctx, `
-			UPDATE leads SET score = q.score, grade = q.grade, priority = q.priority, overridden = false, updated_at = now()
-			FROM (SELECT score, result->>'grade' AS grade, result->>'priority' AS priority
+			UPDATE leads SET score = q.score, grade = q.grade, priority = q.priority, next_action = q.next_action, overridden = false, updated_at = now()
+			FROM (SELECT score, result->>'grade' AS grade, result->>'priority' AS priority, coalesce(result->>'next_action', '') AS next_action
 				FROM qualifications WHERE lead_id = $1 AND workspace_id = $2 ORDER BY created_at DESC LIMIT 1) AS q
 			WHERE leads.id = $1 AND leads.workspace_id = $2`, r.LeadID, ws)
 	default: // words change no score

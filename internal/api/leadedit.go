@@ -136,6 +136,7 @@ type LeadFilters struct {
 	Import   string `query:"import_id"`
 	Priority string `query:"priority" enum:"high,medium,low,unscored"`
 	Grade    string `query:"grade" pattern:"^[ABC][123]?$" doc:"A1 to C3, or A to C"`
+	Action   string `query:"next_action" enum:"call,email,nurture,research,disqualify,review"`
 	MinScore int    `query:"min_score" minimum:"0" maximum:"100"`
 	City     string `query:"city" maxLength:"200" doc:"Whatever its case"`
 	Type     string `query:"business_type" maxLength:"200" doc:"Whatever its case"`
@@ -154,7 +155,7 @@ func (f LeadFilters) filter() (store.LeadFilter, error) {
 		}
 	}
 	return store.LeadFilter{
-		Campaign: growth.CampaignID(f.Campaign), Import: growth.ImportID(f.Import), Priority: f.Priority, Grade: f.Grade, MinScore: f.MinScore,
+		Campaign: growth.CampaignID(f.Campaign), Import: growth.ImportID(f.Import), Priority: f.Priority, Grade: f.Grade, Action: f.Action, MinScore: f.MinScore,
 		City: f.City, Type: f.Type, Source: f.Source, Email: f.Email, External: f.External, Query: f.Query,
 		Consent: growth.ConsentState(f.Consent), Unused: f.Content == "none",
 	}, nil
@@ -164,7 +165,7 @@ func (f LeadFilters) filter() (store.LeadFilter, error) {
 var exportColumns = []string{
 	"id", "external_id", "business_name", "business_type", "contact_name", "job_title", "email", "phone", "website", "linkedin_url",
 	"address", "city", "province", "postal_code", "country", "google_rating", "google_reviews", "source", "notes",
-	"score", "grade", "priority", "overridden", "extra",
+	"score", "grade", "priority", "overridden", "extra", "next_action",
 }
 
 func (a *api) exportLeads(ctx context.Context, in *LeadFilters) (*huma.StreamResponse, error) {
@@ -209,7 +210,7 @@ func exportRow(s store.SavedLead) []string {
 	l := s.Lead
 	row := []string{
 		string(l.ID), l.ExternalID, l.BusinessName, l.BusinessType, l.ContactName, l.JobTitle, l.Email, l.Phone, l.Website, l.LinkedInURL,
-		l.Address, l.City, l.Province, l.PostalCode, l.Country, "", "", l.Source, l.Notes, "", s.Grade, s.Priority, strconv.FormatBool(s.Overridden), "",
+		l.Address, l.City, l.Province, l.PostalCode, l.Country, "", "", l.Source, l.Notes, "", s.Grade, s.Priority, strconv.FormatBool(s.Overridden), "", s.NextAction,
 	}
 	set := func(column, v string) { row[slices.Index(exportColumns, column)] = v }
 	if l.GoogleRating != nil {

@@ -25,7 +25,7 @@ func (a *api) reviews(h huma.API) {
 	contest.Description = "Answers with the packet for the reviewer: the observations and the explanation. The score stays until a person answers with `/override`."
 	register(h, contest, a.postContest)
 	override := op(http.MethodPost, "/v1/leads/{id}/override", "leads", "Answer for a score: change it, uphold it, or take a change back", auth.ScopeApprove, 200)
-	override.Description = "`set`: the given score is in force, whatever is scored automatically later. `uphold`: the score stays as it is. `lift`: the newest automated score is in force again. Each needs its reason, and answers every contest so far."
+	override.Description = "`set`: the given score is in force, whatever is scored automatically later, and with it grade, priority and next action, given or derived from the score. What contradicts itself is refused: a grade that cannot have the score, a priority of the other end, a call to a lead without a phone number. `uphold`: the score stays as it is. `lift`: the newest automated score is in force again. Each needs its reason, and answers every contest so far."
 	register(h, override, a.postOverride)
 	register(h, op(http.MethodGet, "/v1/contests", "leads", "List the contested scores that no person has answered, newest first", auth.ScopeRead, 200), a.listContests)
 	rescore := op(http.MethodPost, "/v1/leads/rescore", "leads", "Score leads again whose score would rest on something else now", auth.ScopeEnqueue, 200)
@@ -37,7 +37,9 @@ func (a *api) reviews(h huma.API) {
 type Explained struct {
 	LeadID       growth.LeadID               `json:"lead_id"`
 	Score        *int                        `json:"score" doc:"In force"`
-	Priority     string                      `json:"priority"`
+	Grade        string                      `json:"grade" doc:"In force"`
+	Priority     string                      `json:"priority" doc:"In force"`
+	NextAction   string                      `json:"next_action" doc:"In force"`
 	DecidedBy    string                      `json:"decided_by" enum:"automated,person"`
 	Automated    growth.Qualification        `json:"automated" doc:"The newest score that no person made"`
 	AutomatedAt  time.Time                   `json:"automated_at"`
@@ -90,7 +92,7 @@ func (a *api) explained(ctx context.Context, id growth.LeadID) (Explained, error
 		return Explained{}, err
 	}
 	out := Explained{
-		LeadID: id, Score: l.Score, Priority: l.Priority, DecidedBy: decidedBy(l), Automated: q, AutomatedAt: at, Stale: stale,
+		LeadID: id, Score: l.Score, Grade: l.Grade, Priority: l.Priority, NextAction: l.NextAction, DecidedBy: decidedBy(l), Automated: q, AutomatedAt: at, Stale: stale,
 		Explanations: map[string]lead.Explanation{}, Transfers: transfers, Reviews: reviews,
 	}
 	for _, language := range []string{"fr", "en"} {
@@ -111,15 +113,15 @@ func alsoSaid(e Explained, language string) string {
 		said += askedNotice[language]
 	}
 	if e.DecidedBy == "person" && e.Score != nil {
-		said += fmt.Sprintf(personNotice[language], *e.Score)
+		said += fmt.Sprintf(personNotice[language], *e.Score, e.Grade, lead.PriorityIn(e.Priority, language), lead.ActionIn(e.NextAction, language))
 	}
 	return said
 }
 
 // personNotice follows the notice about a score that a person has answered.
 var personNotice = map[string]string{
-	"fr": " Une personne a revu cette note depuis\u00a0: la note en vigueur est %d, avec le motif qu'elle a donné.",
-	"en": " A person has reviewed this score since: the score in force is %d, for the reason that they gave.",
+	"fr": " Une personne a revu cette note depuis\u00a0: la note en vigueur est %d, cote %s, priorité %s, prochaine étape\u00a0: %s, avec le motif qu'elle a donné.",
+	"en": " A person has reviewed this score since: the score in force is %d, grade %s, priority %s, next step: %s, for the reason that they gave.",
 }
 
 // decidedBy says whose score is in force.
@@ -177,6 +179,8 @@ type overrideInput struct {
 		Action   string `json:"action,omitempty" enum:"set,uphold,lift" default:"set"`
 		Score    *int   `json:"score,omitempty" minimum:"0" maximum:"100" doc:"With set"`
 		Priority string `json:"priority,omitempty" enum:"high,medium,low" doc:"With set; default: by the thresholds of the workspace's rubric"`
+		Grade    string `json:"grade,omitempty" pattern:"^[ABC][123]$" doc:"With set; default: that of a fit and an intent as high as the score"`
+		Next     string `json:"next_action,omitempty" enum:"call,email,nurture,research,disqualify,review" doc:"With set; default: the first that the priority allows and the lead can be reached by"`
 		Reason   string `json:"reason" minLength:"1" maxLength:"4000"`
 	}
 }
@@ -189,7 +193,7 @@ func (a *api) postOverride(ctx context.Context, in *overrideInput) (*struct{ Bod
 	case "lift":
 		r.Kind = store.ReviewLifted
 	default:
-		r.Kind, r.Score, r.Priority = store.ReviewOverride, in.Body.Score, in.Body.Priority
+		r.Kind, r.Score = store.ReviewOverride, in.Body.Score
 	}
 	if err := a.checkOverride(ctx, in, &r); err != nil {
 		return nil, err
@@ -201,31 +205,34 @@ func (a *api) postOverride(ctx context.Context, in *overrideInput) (*struct{ Bod
 	return &struct{ Body Explained }{e}, err
 }
 
-// checkOverride fills the priority in.
+// checkOverride fills in what goes with the score.
 func (a *api) checkOverride(ctx context.Context, in *overrideInput, r *store.Review) error {
 	const op = "api.override"
 	if r.Kind != store.ReviewOverride {
-		if in.Body.Score != nil || in.Body.Priority != "" {
-			return growth.InvalidField(op, "body.score", "score and priority go with the action set only")
+		if in.Body.Score != nil || in.Body.Priority+in.Body.Grade+in.Body.Next != "" {
+			return growth.InvalidField(op, "body.score", "score, grade, priority and next_action go with the action set only")
 		}
 		return nil
 	}
 	if r.Score == nil {
 		return growth.InvalidField(op, "body.score", "give the score that shall be in force, 0 to 100")
 	}
-	if r.Priority != "" {
-		return nil
-	}
-	ws, err := a.Store.In(who(ctx).Workspace).Workspace(ctx)
+	sc := a.Store.In(who(ctx).Workspace)
+	l, err := sc.Lead(ctx, r.LeadID)
 	if err != nil {
 		return err
 	}
-	rubric, err := tasks.RubricOf(ctx, a.Store.In(who(ctx).Workspace), ws.Settings.Rubric)
+	ws, err := sc.Workspace(ctx)
 	if err != nil {
 		return err
 	}
-	r.Priority = rubric.PriorityOf(*r.Score)
-	return nil
+	rubric, err := tasks.RubricOf(ctx, sc, ws.Settings.Rubric)
+	if err != nil {
+		return err
+	}
+	v, err := rubric.Judge(l.Lead, *r.Score, lead.Verdict{Grade: in.Body.Grade, Priority: in.Body.Priority, NextAction: in.Body.Next}, time.Now())
+	r.Grade, r.Priority, r.NextAction = v.Grade, v.Priority, v.NextAction
+	return err
 }
 
 func (a *api) listContests(ctx context.Context, in *PageParams) (*struct{ Body List[store.Review] }, error) {

@@ -74,8 +74,24 @@ func TestScoreIsExplainedContestedAndAnswered(t *testing.T) {
 		t.Errorf("open contests = %+v", open)
 	}
 	e = read[api.Explained](t, f.call(http.MethodPost, path+"/override", `{"score":85,"reason":"The budget was told by telephone."}`), http.StatusOK)
-	if *e.Score != 85 || e.Priority != "high" || e.DecidedBy != "person" || len(e.Reviews) != 2 || e.Automated.Score == 85 {
+	if *e.Score != 85 || e.Grade != "A1" || e.Priority != "high" || e.NextAction == "" || e.DecidedBy != "person" || len(e.Reviews) != 2 || e.Automated.Score == 85 {
 		t.Errorf("overridden = %+v", e)
+	}
+	if r := e.Reviews[0]; r.Grade != e.Grade || r.Priority != e.Priority || r.NextAction != e.NextAction {
+		t.Errorf("the review does not say what came with the score: %+v", r)
+	}
+	for query, want := range map[string]int{
+		"grade=A1": 1, "priority=high": 1, "next_action=" + e.NextAction: 1, "min_score=85": 1, "grade=C": 0, "priority=low": 0, "next_action=disqualify": 0,
+	} {
+		if l := read[api.List[store.SavedLead]](t, f.call(http.MethodGet, "/v1/leads?"+query, ""), http.StatusOK); len(l.Data) != want {
+			t.Errorf("%s: %d leads, want %d", query, len(l.Data), want)
+		}
+	}
+	if l := read[store.SavedLead](t, f.call(http.MethodGet, path, ""), http.StatusOK); *l.Score != 85 || l.Grade != "A1" || l.Priority != "high" || l.NextAction != e.NextAction {
+		t.Errorf("the lead = %+v", l)
+	}
+	if out := string(f.call(http.MethodGet, "/v1/leads/export.csv", "").body); !strings.Contains(out, ",85,A1,high,true,") || !strings.HasSuffix(strings.TrimSpace(out), ","+e.NextAction) {
+		t.Errorf("the export: %s", out)
 	}
 	if open := read[api.List[store.Review]](t, f.call(http.MethodGet, "/v1/contests", ""), http.StatusOK); len(open.Data) != 0 {
 		t.Errorf("still open = %+v", open)
@@ -86,7 +102,7 @@ func TestScoreIsExplainedContestedAndAnswered(t *testing.T) {
 		}
 	}
 	e = read[api.Explained](t, f.call(http.MethodPost, path+"/override", `{"action":"lift","reason":"It was another lead."}`), http.StatusOK)
-	if *e.Score != e.Automated.Score || e.DecidedBy != "automated" || len(e.Reviews) != 3 {
+	if *e.Score != e.Automated.Score || e.Grade != e.Automated.Grade || e.NextAction != e.Automated.NextAction || e.DecidedBy != "automated" || len(e.Reviews) != 3 {
 		t.Errorf("lifted = %+v", e)
 	}
 }
@@ -103,6 +119,11 @@ func TestReviewsSayWhatIsWrong(t *testing.T) {
 		{path + "/override", `{"reason":"x"}`, 422, `"field":"body.score"`},
 		{path + "/override", `{"score":101,"reason":"x"}`, 422, `body.score`},
 		{path + "/override", `{"score":50}`, 422, `reason`},
+		{path + "/override", `{"score":10,"grade":"A1","reason":"x"}`, 422, `"field":"body.grade"`},
+		{path + "/override", `{"score":10,"grade":"D1","reason":"x"}`, 422, `body.grade`},
+		{path + "/override", `{"score":95,"priority":"low","reason":"x"}`, 422, `"field":"body.priority"`},
+		{path + "/override", `{"score":10,"next_action":"call","reason":"x"}`, 422, `"field":"body.next_action"`},
+		{path + "/override", `{"action":"lift","next_action":"call","reason":"x"}`, 422, `"field":"body.score"`},
 		{path + "/override", `{"action":"uphold","score":50,"reason":"x"}`, 422, `"field":"body.score"`},
 		{path + "/override", `{"action":"lift","reason":"x"}`, 409, `no person has set`},
 		{path + "/contest", `{}`, 422, `observations`},

@@ -87,6 +87,13 @@ type leadPage struct {
 	Jobs      []JobLine
 }
 
+// inForce puts what a person has said in the place of what was computed; the reasons stay those of the computation.
+func inForce(q *growth.Qualification, l store.SavedLead) {
+	if l.Overridden && l.Score != nil {
+		q.Score, q.Grade, q.Priority, q.NextAction = *l.Score, l.Grade, l.Priority, l.NextAction
+	}
+}
+
 // Fact is one field of a lead. Link is empty unless the value is an address that a browser can open.
 type Fact struct {
 	Field, Value, Link string
@@ -131,6 +138,7 @@ func (d *Dashboard) lead(ctx context.Context, sc store.Scoped, id growth.LeadID)
 			return data, fmt.Errorf("read qualification: %w", err)
 		}
 		if data.Score == nil {
+			inForce(&q, saved)
 			data.Score, data.Reasons = &q, reasonLines(q.Reasons)
 			continue
 		}

@@ -80,6 +80,26 @@ func (w words) notice(q growth.Qualification) string {
 		"Elle a été calculée automatiquement\u00a0: un modèle de langage (%s) a relevé des passages dans les renseignements, le programme a vérifié que chacun s'y trouve et a additionné les points de la grille."), q.Model)
 }
 
+// PriorityIn is a priority in words, in French for "fr…", else in English.
+func PriorityIn(p, language string) string { return words{language: language}.priority(p) }
+
+// ActionIn is a next action in words, likewise.
+func ActionIn(action, language string) string {
+	if text, ok := actionWords[action]; ok {
+		return text.In(language)
+	}
+	return words{language: language}.say("not said", "non précisée")
+}
+
+var actionWords = map[string]Text{
+	ActionCall:       {EN: "call", FR: "appeler"},
+	ActionEmail:      {EN: "write an e-mail", FR: "écrire un courriel"},
+	ActionNurture:    {EN: "keep in touch", FR: "entretenir le lien"},
+	ActionResearch:   {EN: "find out more", FR: "se renseigner"},
+	ActionDisqualify: {EN: "set aside", FR: "écarter"},
+	ActionReview:     {EN: "have a person look", FR: "faire revoir par une personne"},
+}
+
 func (w words) priority(p string) string {
 	switch p {
 	case "high":

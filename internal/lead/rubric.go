@@ -216,6 +216,3 @@ func digestOf(src []byte) string {
 	sum := sha256.Sum256(src)
 	return hex.EncodeToString(sum[:])
 }
-
-// PriorityOf is the priority of a score by the rubric's thresholds: high, medium or low.
-func (r Rubric) PriorityOf(score int) string { return r.priority(score) }

@@ -172,16 +172,7 @@ func nextAction(q growth.Qualification, l growth.Lead, wish string) string {
 	case q.Confidence < littleProof:
 		action = ActionResearch
 	}
-	if action == ActionCall && l.Phone == "" {
-		action = ActionEmail
-	}
-	if action == ActionEmail && l.Email == "" {
-		if l.Phone != "" && q.Priority != "low" {
-			return ActionCall
-		}
-		action = ActionResearch
-	}
-	return action
+	return reachable(l, action, q.Priority)
 }
 
 var approach = map[string]Text{
