@@ -140,7 +140,7 @@ func (b *bed) qualify(lead growth.LeadID, score int, fingerprint string) growth.
 	b.tb.Helper()
 	id := b.accept(func(j *store.NewJob) { j.LeadID = lead })
 	c := b.claim(id)
-	q := growth.Qualification{LeadID: lead, Score: score, Grade: "A1", Priority: "high"}
+	q := growth.Qualification{LeadID: lead, Score: score, Grade: "A1", Priority: "high", NextAction: "nurture"}
 	b.end(c, store.Outcome{State: growth.JobSucceeded, Save: func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.SaveQualification(ctx, c.Job, q, fingerprint); err != nil {
 			return err

@@ -52,6 +52,9 @@ func TestMergeKeepsThePersonsScoreElseTheNewest(t *testing.T) {
 		if got.Score == nil || *got.Score != tc.want || got.Overridden != tc.overridden {
 			t.Errorf("%s: score %v, overridden %v; want %d, %v", tc.name, *got.Score, got.Overridden, tc.want, tc.overridden)
 		}
+		if with := map[bool]string{true: "B1 call", false: "A1 nurture"}[tc.overridden]; got.Grade+" "+got.NextAction != with {
+			t.Errorf("%s: grade and next action are %s %s, want %s", tc.name, got.Grade, got.NextAction, with)
+		}
 		if newest := map[bool]string{true: "into", false: "from"}[tc.stays.automated > 0 && !tc.late]; got.Fingerprint != newest {
 			t.Errorf("%s: the score rests on %q, want the newest, %q", tc.name, got.Fingerprint, newest)
 		}

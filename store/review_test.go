@@ -11,7 +11,7 @@ func (b *bed) review(lead growth.LeadID, kind store.ReviewKind, score *int) (sto
 	b.tb.Helper()
 	r := store.Review{LeadID: lead, Kind: kind, Message: "because", Score: score, By: "ann"}
 	if score != nil {
-		r.Priority = "high"
+		r.Grade, r.Priority, r.NextAction = "B1", "high", "call"
 	}
 	return b.sc.AddReview(b.ctx, r)
 }
@@ -38,16 +38,16 @@ func TestAPersonsScoreOutlivesTheMachines(t *testing.T) {
 		b.must(err)
 		return l
 	}
-	if l := now(); *l.Score != 90 || l.Priority != "high" || l.Fingerprint != "f2" {
-		t.Errorf("after another automated score the lead has %d %s on %s", *l.Score, l.Priority, l.Fingerprint)
+	if l := now(); *l.Score != 90 || l.Grade != "B1" || l.Priority != "high" || l.NextAction != "call" || l.Fingerprint != "f2" {
+		t.Errorf("after another automated score the lead has %d %s %s %s on %s", *l.Score, l.Grade, l.Priority, l.NextAction, l.Fingerprint)
 	}
 	r, err = b.review(lead, store.ReviewLifted, nil)
 	b.must(err)
 	if *r.ScoreBefore != 90 || *r.AutomatedScore != 40 {
 		t.Errorf("lifted: %+v", r)
 	}
-	if l := now(); *l.Score != 40 {
-		t.Errorf("lifted: the lead has %d, want the newest automated 40", *l.Score)
+	if l := now(); *l.Score != 40 || l.Grade != "A1" || l.NextAction != "nurture" {
+		t.Errorf("lifted: the lead has %d %s %s, want the newest automated 40 A1 nurture", *l.Score, l.Grade, l.NextAction)
 	}
 	all, err := b.sc.Reviews(b.ctx, lead)
 	b.must(err)
