@@ -7,6 +7,7 @@ import (
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/dashboard"
 	"github.com/zakibelm/astrogrowth/internal/testenv"
+	"github.com/zakibelm/astrogrowth/store"
 )
 
 func TestListsGoOnWhereThePageBeforeEnded(t *testing.T) {
@@ -49,6 +50,14 @@ func TestLeadShowsReasonsWithTheirQuotes(t *testing.T) {
 	s := serve(t, dashboard.Config{Store: db, Workspace: d.ws.Slug})
 	body := s.page("/leads/"+string(id), "<blockquote>on cherche quelqu’un pour refaire notre site</blockquote>", "found in the lead", "74",
 		"Type of business, City, Google rating", "hidden text", "Appeler en après-midi")
+	// A person's score, and what came with it, is the one in force.
+	score := 20
+	if _, err := db.In(d.ws.ID).AddReview(t.Context(), store.Review{
+		LeadID: id, Kind: store.ReviewOverride, Message: "met them", Score: &score, Grade: "C3", Priority: "low", NextAction: "nurture", By: "ann",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.page("/leads/"+string(id), `<span class="big low">20</span>`, `<span class="chip">C3</span>`, "<b>nurture</b>")
 	if strings.Contains(body, "<script>alert") || strings.Contains(body, `href="javascript`) {
 		t.Error("the lead's own text became part of the page")
 	}

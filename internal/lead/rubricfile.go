@@ -296,7 +296,7 @@ func (c *rubricCheck) rule(r *Rubric, rule *Rule, path []any) {
 		return
 	}
 	for i, f := range rule.Fields {
-		if !r.shows(f) && !(c.kept && strings.HasPrefix(f, extraPrefix)) {
+		if known := r.shows(f) || c.kept && strings.HasPrefix(f, extraPrefix); !known {
 			c.at(key(i), "", "the rule reads %q, which this rubric does not show: it is not among its fields, or personal data by its name", f)
 		}
 	}

@@ -140,9 +140,9 @@ type yamlKey struct {
 
 func keysOf(t reflect.Type) []yamlKey {
 	var out []yamlKey
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); key != "" {
-			out = append(out, yamlKey{key, t.Field(i).Type})
+	for f := range t.Fields() {
+		if key := f.Tag.Get("yaml"); key != "" {
+			out = append(out, yamlKey{key, f.Type})
 		}
 	}
 	return out
