@@ -15,7 +15,7 @@ var headings = dictionary(map[string]string{
 	"business_type": "business type|type|category|categories|categorie|industry|sector|secteur|secteur d activite|industrie|activity|" +
 		"activite|type d entreprise|type de commerce|domaine|vertical|genre",
 	"contact_name": "contact|contact name|full name|person|nom du contact|personne ressource|personne contact|nom complet|responsable|owner|" +
-		"proprietaire|owner name|nom du responsable|nom du proprietaire",
+		"proprietaire|owner name|gerant|gerante|nom du gerant|nom de la gerante|dirigeant|nom du dirigeant|nom du responsable|nom du proprietaire",
 	"first_name": "first name|firstname|given name|prenom|prenom du contact",
 	"last_name":  "last name|lastname|surname|family name|nom de famille",
 	"job_title":  "job title|title|position|role|job|titre|poste|fonction|occupation",

@@ -54,6 +54,20 @@ func isPhone(s string, from, to int) bool {
 	return digits >= least && digits <= mostDigits && !moneyHere.MatchString(s[to:])
 }
 
+// extensionOf gives the digits of a number's extension; "" when it has none.
+func extensionOf(s string) string {
+	number := withoutExtension.FindStringSubmatch(s)
+	if number == nil {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s[len(number[1]):])
+}
+
 // phonesIn tries the form on each run of the characters that it is made of, with one more at either side to tell where a
 // word ends.
 func phonesIn(p *piece) [][2]int {

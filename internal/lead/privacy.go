@@ -63,6 +63,9 @@ func (s *Secrets) hide(kind, value string) string {
 	folded := Fold(value)
 	if kind == "PHONE" {
 		folded = lastDigits(value)
+		if x := extensionOf(value); x != "" {
+			folded += "x" + x
+		}
 	}
 	n := 1
 	for _, v := range s.values {

@@ -10,6 +10,7 @@ type finder struct {
 	words       []wanted // its words, one after the other, whatever stands between them
 	reverse     []wanted // the same, last name first
 	name        nameForms
+	extension   string // of a telephone number
 	digits      string // of a telephone number, found however they are grouped
 }
 
@@ -42,7 +43,7 @@ func literal(kind, value, placeholder string) finder {
 		f.name = namesOf(foldsOf(value))
 	case "PHONE":
 		if d := lastDigits(value); len(d) >= minPhone {
-			f.digits = d
+			f.digits, f.extension = d, extensionOf(value)
 		}
 	}
 	return f
@@ -101,7 +102,7 @@ func (r *redactor) clean(s string, free bool) string {
 	p := pieces{{text: s}}
 	for i := range r.finders {
 		if f := &r.finders[i]; f.digits != "" {
-			p = p.cut(f.numbers, f.instead)
+			p = p.cut(f.numbers, r.insteadOfNumber(f))
 		}
 		p = p.cut(r.finders[i].find, r.finders[i].instead)
 	}
@@ -123,6 +124,17 @@ func (r *redactor) clean(s string, free bool) string {
 // instead gives what stands for a value of this kind from now on.
 func (r *redactor) instead(kind string) func(string) string {
 	return func(value string) string { return r.secrets.hide(kind, value) }
+}
+
+// insteadOfNumber gives what stands for a lead's own number. With an extension that is not its own it is another value:
+// what is put back must say what was written.
+func (r *redactor) insteadOfNumber(f *finder) func(string) string {
+	return func(value string) string {
+		if x := extensionOf(value); x != "" && x != f.extension {
+			return r.secrets.hide("PHONE", value)
+		}
+		return f.placeholder
+	}
 }
 
 func countDigits(s string) int {

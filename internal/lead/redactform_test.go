@@ -40,6 +40,8 @@ func TestViewHidesOddForms(t *testing.T) {
 		"tél. 555-0192":                    "tél. [PHONE_2]",
 		"Call me at 555 0192":              "Call me at [PHONE_2]",
 		"514.555.0111":                     "[PHONE_1]",
+		"514-555-0111, ext. 7":             "[PHONE_1]",
+		"514-555-0111 poste 9":             "[PHONE_2]",
 		"514-555-0111 p. 7":                "[PHONE_1] p. 7",
 		// streets and boxes
 		"45 bis, avenue du Parc":         "[ADDRESS_2]",
@@ -76,6 +78,10 @@ func TestViewHidesOddForms(t *testing.T) {
 	view, secrets := lead.View(r, hiddenLead("Boucherie Bouchard, 514-555-0111"))
 	if view["business_name"] != "Boucherie Bouchard" || view["notes"] != "Boucherie Bouchard, [PHONE_1]" {
 		t.Errorf("the company's own name is shown as %q and %q", view["business_name"], view["notes"])
+	}
+	ext, hidden := lead.View(r, hiddenLead("au 514-555-0111 poste 9"))
+	if got := hidden.Restore(ext["notes"]); got != "au 514-555-0111 poste 9" {
+		t.Errorf("another extension is put back as %q", got)
 	}
 	if got := secrets.Restore("[NAME_2] au [ADDRESS_1]"); got != "Julie Bouchard-Côté au 77, rue de la Commune" {
 		t.Errorf("Restore = %q", got)
@@ -150,4 +156,15 @@ criteria:
   - {id: a, axis: fit, question: {en: "?", fr: "?"}, levels: [{level: l, points: 1, when: w, rules: [{field: ` + field + `, present: true}]}]}
   - {id: b, axis: intent, question: {en: "?", fr: "?"}, levels: [{level: l, points: 1, when: w}]}
 `
+}
+
+// Who runs a business is whom to call, whatever a file calls them.
+func TestManagersAreContacts(t *testing.T) {
+	t.Parallel()
+	for _, heading := range []string{"Nom du gérant", "Gérante", "NOM_DU_DIRIGEANT"} {
+		m := lead.Guess([]string{"Entreprise", heading}, nil)
+		if got := m.Columns[1].Field; got != "contact_name" {
+			t.Errorf("%q is %q", heading, got)
+		}
+	}
 }

@@ -18,6 +18,8 @@ type plainFinder struct {
 	reverse     []string // the same, last name first
 	name        nameForms
 	re          *regexp.Regexp
+	extension   string
+	secrets     *Secrets
 }
 
 func plainLiteral(kind, value, placeholder string) plainFinder {
@@ -32,7 +34,7 @@ func plainLiteral(kind, value, placeholder string) plainFinder {
 		}
 		f.name = namesOf(f.words)
 	case "PHONE":
-		f.re = plainPhoneForm(value)
+		f.re, f.extension = plainPhoneForm(value), extensionOf(value)
 	}
 	return f
 }
@@ -92,6 +94,7 @@ func (r *plainRedactor) clean(s string, free bool) string {
 		parts = out
 	}
 	for _, f := range r.finders {
+		f.secrets = r.secrets
 		apply(f.find)
 	}
 	// Most texts hold none of these; a glance is a hundred times cheaper than the expressions.
@@ -185,7 +188,13 @@ func (f plainFinder) find(s string) []plainPart {
 func (f plainFinder) rest(s string, ranges [][2]int) []plainPart {
 	f.re = nil
 	var out []plainPart
-	for _, p := range plainCutOut(s, ranges, func(int) string { return f.placeholder }) {
+	for _, p := range plainCutOut(s, ranges, func(i int) string {
+		written := s[ranges[i][0]:ranges[i][1]]
+		if x := extensionOf(written); x != "" && x != f.extension {
+			return f.secrets.hide("PHONE", written)
+		}
+		return f.placeholder
+	}) {
 		if p.hidden {
 			out = append(out, p)
 		} else {
