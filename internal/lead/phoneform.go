@@ -54,10 +54,37 @@ func isPhone(s string, from, to int) bool {
 	return digits >= least && digits <= mostDigits && !moneyHere.MatchString(s[to:])
 }
 
+// cutExtension is a number without its extension. Most have none, which a glance at their letters tells.
+func cutExtension(s string) string {
+	if !strings.ContainsAny(s, "tTxX#") {
+		return s
+	}
+	if number := withoutExtension.FindStringSubmatch(s); number != nil {
+		return number[1]
+	}
+	return s
+}
+
+// extensionAt is how long the extension at the beginning of s is; 0 when there is none.
+func extensionAt(s string) int {
+	for i := range min(len(s), 7) { // three blanks of two bytes at most, and a letter
+		switch s[i] {
+		case 'p', 'P', 'e', 'E', 'x', 'X', '#':
+			return len(extensionHere.FindString(s))
+		case ',', ';', 0xc2, 0xa0:
+		default:
+			if !isSpace(s[i]) {
+				return 0
+			}
+		}
+	}
+	return 0
+}
+
 // extensionOf gives the digits of a number's extension; "" when it has none.
 func extensionOf(s string) string {
-	number := withoutExtension.FindStringSubmatch(s)
-	if number == nil {
+	number := cutExtension(s)
+	if number == s {
 		return ""
 	}
 	return strings.Map(func(r rune) rune {
@@ -65,7 +92,7 @@ func extensionOf(s string) string {
 			return r
 		}
 		return -1
-	}, s[len(number[1]):])
+	}, s[len(number):])
 }
 
 // phonesIn tries the form on each run of the characters that it is made of, with one more at either side to tell where a
@@ -86,7 +113,7 @@ func phonesIn(p *piece) [][2]int {
 		start := max(0, from-1)
 		for _, m := range anyPhone.FindAllStringSubmatchIndex(s[start:min(len(s), i+1)], -1) {
 			to := start + m[3]
-			to += len(extensionHere.FindString(s[to:]))
+			to += extensionAt(s[to:])
 			if isPhone(s, start+m[2], start+m[3]) {
 				out = append(out, [2]int{start + m[2], to})
 			}
@@ -153,7 +180,7 @@ func (f *finder) numbers(p *piece) [][2]int {
 			continue
 		}
 		if end := f.numberAt(s, i); end > 0 {
-			end += len(extensionHere.FindString(s[end:]))
+			end += extensionAt(s[end:])
 			out = append(out, [2]int{i, end})
 			i = end - 1
 		}

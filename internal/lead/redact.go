@@ -69,9 +69,7 @@ func wordForm(kind, w string) string {
 
 // lastDigits gives the digits of a number without a North American country code and without an extension.
 func lastDigits(s string) string {
-	if number := withoutExtension.FindStringSubmatch(s); number != nil {
-		s = number[1]
-	}
+	s = cutExtension(s)
 	d := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
 			return r
