@@ -146,8 +146,8 @@ func TestGroupGivesNothingToWhoLeavesInTheMomentOfTheAnswer(t *testing.T) {
 		return qs, nil
 	}}
 	for range 500 {
-		var ctx context.Context
-		ctx, leave = context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(context.Background())
+		leave = cancel
 		if got, err := g.do(ctx, 21); err == nil && got != 21 || err != nil && got != 0 {
 			t.Errorf("got %d, %v", got, err)
 		}
@@ -156,5 +156,6 @@ func TestGroupGivesNothingToWhoLeavesInTheMomentOfTheAnswer(t *testing.T) {
 			served = g.running == 0
 			g.mu.Unlock()
 		}
+		cancel()
 	}
 }
