@@ -23,7 +23,7 @@ func withDeadCache(t testing.TB) func(*router.Config) {
 	rdb := redis.NewClient(&redis.Options{
 		Addr: "none", MaxRetries: -1, DialerRetries: 1, Dialer: nowhere,
 	})
-	kept, err := cache.New(rdb)
+	kept, err := cache.New(rdb, cache.Settings{Patience: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

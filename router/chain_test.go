@@ -157,7 +157,7 @@ func TestChainWithOneProviderDown(t *testing.T) {
 		for _, x := range troubles() {
 			limit := 10 * time.Second
 			if x.fault != nil && x.fault.Kind == simulator.KindTimeout { // a stall is as long as this, and a run meets a few
-				limit = 300 * time.Millisecond
+				limit = time.Second
 			}
 			c := newTrio(t, name, x.fault == nil, limit)
 			if x.fault != nil {

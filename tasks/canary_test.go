@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -95,7 +96,7 @@ func TestErasedLeadIsInNoFile(t *testing.T) {
 	p.relay = tasks.NewRelay(s, rdb, log)
 	p.queue = tasks.NewQueue(s, p.relay)
 	p.runner = tasks.NewRunner(stopping, s, p.relay, "test", log, func(_ context.Context, err error) { log.Error().Err(err).Msg("fault") })
-	kept, err := cache.New(rdb)
+	kept, err := cache.New(rdb, cache.Settings{Patience: 10 * time.Second})
 	p.must(err)
 	t.Cleanup(kept.Close)
 	w := newWorld(t)

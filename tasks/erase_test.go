@@ -55,7 +55,7 @@ type aviary struct {
 func newAviary(t *testing.T) aviary {
 	t.Helper()
 	w, p := newWorld(t), newPlant(t)
-	kept, err := cache.New(p.rdb)
+	kept, err := cache.New(p.rdb, cache.Settings{Patience: 10 * time.Second})
 	p.must(err)
 	t.Cleanup(kept.Close)
 	chain := w.chain(func(c *router.Config) { c.Cache = kept })
@@ -313,7 +313,7 @@ func (p *plant) text(query string, args ...any) string {
 func TestErasureWinsOverAWorkerThatIsAtIt(t *testing.T) {
 	t.Parallel()
 	w, p := newWorld(t), newPlant(t)
-	kept, err := cache.New(p.rdb)
+	kept, err := cache.New(p.rdb, cache.Settings{Patience: 10 * time.Second})
 	p.must(err)
 	t.Cleanup(kept.Close)
 	busy := halfway{tasks.QualifyWorker{Store: p.s, Chain: w.chain(func(c *router.Config) { c.Cache = kept })}, make(chan string, 4), make(chan string, 4)}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
@@ -50,7 +51,7 @@ func newFace(t testing.TB, change func(*api.Config)) *face {
 	sim := httptest.NewServer(simulator.New(simulator.Config{}))
 	t.Cleanup(sim.Close)
 	rdb := testenv.RedisClient(t)
-	kept, err := cache.New(rdb)
+	kept, err := cache.New(rdb, cache.Settings{Patience: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ const (
 	maxDecoded     = 8 << 20   // what a compressed value may become
 
 	localTTL     = time.Minute // how long an entry stays in the process before Redis is asked again
-	redisTimeout = 250 * time.Millisecond
+	defaultPatience = 250 * time.Millisecond
 	restAfter    = time.Second // for so long a Redis that did not answer is not asked again
 )
 
@@ -130,6 +130,7 @@ type Settings struct {
 	WorkspaceBytes int           // what Redis holds for one workspace at most; 0: 32 MiB
 	Lease          time.Duration // how long a silent holder keeps others waiting (Await); 0: 3 s
 	Live           bool          // the simulator is not in use: what it answered while it was is not found
+	Patience       time.Duration // how long Redis has for an answer, after which a look-up is a miss; 0: 250 ms
 }
 
 // Cache holds both levels. It is safe for use by many goroutines.
@@ -152,13 +153,16 @@ type Cache struct {
 // New makes a cache over rdb, which must obey the deadlines of contexts (ContextTimeoutEnabled). The process's level
 // serves while Listen runs.
 func New(rdb redis.UniversalClient, s ...Settings) (*Cache, error) {
-	c := &Cache{rdb: rdb, began: time.Now(), settings: Settings{WorkspaceBytes: workspaceBytes, Lease: leaseLife}}
+	c := &Cache{rdb: rdb, began: time.Now(), settings: Settings{WorkspaceBytes: workspaceBytes, Lease: leaseLife, Patience: defaultPatience}}
 	for _, s := range s {
 		if s.WorkspaceBytes > 0 {
 			c.settings.WorkspaceBytes = s.WorkspaceBytes
 		}
 		if s.Lease > 0 {
 			c.settings.Lease = s.Lease
+		}
+		if s.Patience > 0 {
+			c.settings.Patience = s.Patience
 		}
 		c.settings.Live = c.settings.Live || s.Live
 	}
@@ -225,7 +229,7 @@ func (c *Cache) Get(ctx context.Context, k Key) (Entry, bool) {
 	if c.resting() {
 		return Entry{Seen: unseen}, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.settings.Patience)
 	defer cancel()
 	found, err := c.rdb.MGet(ctx, k.entryName(), k.generationName()).Result()
 	if c.failed(ctx, err) {
@@ -278,7 +282,7 @@ func (c *Cache) Put(ctx context.Context, k Key, e Entry, ttl time.Duration) {
 		return
 	}
 	epoch := c.epoch.Load()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.settings.Patience)
 	defer cancel()
 	kept, err := storeScript.Run(ctx, c.rdb, c.storeKeys(k, e), e.Seen, k.member(), value, ttl.Milliseconds(),
 		len(value)+overhead, e.Provider+"/"+e.Model, c.settings.WorkspaceBytes, redisName(k.Workspace, "e")+":", maxMembers).Int()
@@ -293,7 +297,7 @@ func (c *Cache) Link(ctx context.Context, k Key, job growth.JobID, lead growth.L
 	if len(keys) == 1 || c.resting() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.settings.Patience)
 	defer cancel()
 	c.failed(ctx, linkScript.Run(ctx, c.rdb, keys, k.member(), maxMembers).Err())
 }

@@ -183,7 +183,7 @@ func (c *Cache) Listen(ctx context.Context) {
 // confirm asks how many invalidations there have been.
 func (c *Cache) confirm(ctx context.Context) {
 	asked := time.Since(c.began)
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.settings.Patience)
 	defer cancel()
 	n, err := c.rdb.Get(ctx, epochName).Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {

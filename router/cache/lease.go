@@ -62,7 +62,7 @@ type lease struct {
 // try takes the lease if it is free, and then looks: whoever had it before has kept the answer first.
 func (l *lease) try(ctx context.Context, k Key) (e Entry, found, held bool, err error) {
 	epoch := l.c.epoch.Load()
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.c.settings.Patience)
 	defer cancel()
 	p := l.c.rdb.Pipeline()
 	taken := p.SetNX(ctx, l.name, l.token, l.c.settings.Lease)
@@ -98,7 +98,7 @@ func (l *lease) keep(ctx context.Context) (release func()) {
 }
 
 func (l *lease) renew(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.c.settings.Patience)
 	defer cancel()
 	_ = renewScript.Run(ctx, l.c.rdb, []string{l.name}, l.token, l.c.settings.Lease.Milliseconds()).Err() // the next tick tries again
 }
@@ -107,7 +107,7 @@ func (l *lease) release(ctx context.Context) {
 	if l.c.resting() {
 		return // it ends by itself
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.c.settings.Patience)
 	defer cancel()
 	l.c.failed(ctx, releaseScript.Run(ctx, l.c.rdb, []string{l.name}, l.token).Err())
 }
