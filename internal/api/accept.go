@@ -188,11 +188,48 @@ func (it item) fingerprint() ([]byte, error) {
 	if err := d.Decode(&plain); err != nil {
 		return nil, fmt.Errorf("fingerprint: %w", err)
 	}
-	written, err = json.Marshal(plain)
+	written, err = json.Marshal(said(plain))
 	if err != nil {
 		return nil, fmt.Errorf("fingerprint: %w", err)
 	}
 	return written, nil
+}
+
+// said leaves out what says nothing, so that a later release, whose jobs have more members, still knows the bodies that
+// came before it.
+func said(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for name, member := range v {
+			if x := said(member); x != nil {
+				out[name] = x
+			}
+		}
+		return out
+	case []any:
+		if len(v) == 0 {
+			return nil
+		}
+		out := make([]any, len(v))
+		for i, element := range v {
+			out[i] = said(element)
+		}
+		return out
+	case string:
+		if v == "" {
+			return nil
+		}
+	case json.Number:
+		if v == "0" {
+			return nil
+		}
+	case bool:
+		if !v {
+			return nil
+		}
+	}
+	return v
 }
 
 // replayed finds the first job of a repeated request before anything is written: a lead, too, is written once.

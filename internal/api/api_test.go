@@ -81,7 +81,7 @@ func TestIdempotencyKeyHoldsOnEveryPath(t *testing.T) {
 		},
 		{
 			"content-generation", `{"topic":"a","hashtags":["x","y"],"auto_approve":{"threshold":80},"priority":"low"}`,
-			`{"priority":"low","auto_approve":{"threshold":80},"hashtags":["x","y"],"topic":"a"}`,
+			`{"priority":"low","auto_approve":{"threshold":80},"hashtags":["x","y"],"topic":"a","brief":""}`,
 			`{"topic":"a","hashtags":["y","x"],"auto_approve":{"threshold":80},"priority":"low"}`,
 		},
 		{
