@@ -279,7 +279,7 @@ func TestCachedAnswerNamesItsCall(t *testing.T) {
 // A Redis that hangs must not be waited for by each call anew.
 func TestCacheThatHangsCostsLittle(t *testing.T) {
 	t.Parallel()
-	ch := newChain(t, over(newCache(t, mute(t))))
+	ch := newChain(t, over(newCache(t, mute(t), cache.Settings{Patience: 250 * time.Millisecond})))
 	began := time.Now()
 	const calls = 200
 	for i := range calls {

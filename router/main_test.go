@@ -213,7 +213,7 @@ func over(kept *cache.Cache) func(*router.Config) {
 
 func newCache(t testing.TB, rdb redis.UniversalClient, s ...cache.Settings) *cache.Cache {
 	t.Helper()
-	kept, err := cache.New(rdb, append(s, cache.Settings{Patience: 10 * time.Second})...)
+	kept, err := cache.New(rdb, append([]cache.Settings{{Patience: 10 * time.Second}}, s...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -281,7 +281,7 @@ func mute(t *testing.T) redis.UniversalClient {
 // A Redis that hangs costs its time limit once, and nothing while it rests.
 func TestRedisThatHangsIsAskedOnce(t *testing.T) {
 	t.Parallel()
-	c := newCache(t, mute(t))
+	c := newCache(t, mute(t), cache.Settings{Patience: 250 * time.Millisecond})
 	k := key(ours, growth.TaskSimple, "q")
 	began := time.Now()
 	if has(t, c, k) {

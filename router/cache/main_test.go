@@ -25,7 +25,7 @@ const ours, theirs = growth.WorkspaceID("0190a000-0000-7000-8000-000000000001"),
 
 func newCache(t testing.TB, rdb redis.UniversalClient, s ...cache.Settings) *cache.Cache {
 	t.Helper()
-	c, err := cache.New(rdb, append(s, cache.Settings{Patience: 10 * time.Second})...)
+	c, err := cache.New(rdb, append([]cache.Settings{{Patience: 10 * time.Second}}, s...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
