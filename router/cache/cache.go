@@ -31,9 +31,9 @@ const (
 	maxMembers     = 1000      // entries that one job, call or lead can name
 	maxDecoded     = 8 << 20   // what a compressed value may become
 
-	localTTL     = time.Minute // how long an entry stays in the process before Redis is asked again
+	localTTL        = time.Minute // how long an entry stays in the process before Redis is asked again
 	defaultPatience = 250 * time.Millisecond
-	restAfter    = time.Second // for so long a Redis that did not answer is not asked again
+	restAfter       = time.Second // for so long a Redis that did not answer is not asked again
 )
 
 // Entry is a kept answer.
