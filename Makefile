@@ -21,7 +21,7 @@ build: ## build the programs into bin/
 
 test: ## run every test against real Postgres and Redis, installing them where possible
 	@.ci/need postgres redis
-	$(GO) test -count=1 -timeout 30m $(TESTFLAGS) ./...
+	$(GO) test -count=1 -parallel 4 -timeout 30m $(TESTFLAGS) ./...
 
 check: ## all that a change must pass: format, vet, lint, race, tidy, verify, build
 	$(TOOL) golangci-lint fmt --diff
@@ -34,7 +34,7 @@ check: ## all that a change must pass: format, vet, lint, race, tidy, verify, bu
 
 race: ## run every test but those of volume under the race detector, in random order
 	@.ci/need postgres redis gcc
-	$(GO) test -race -short -shuffle=on -count=1 -timeout 30m $(TESTFLAGS) ./...
+	$(GO) test -race -short -shuffle=on -count=1 -parallel 4 -timeout 30m $(TESTFLAGS) ./...
 
 e2e: build ## start the built programs and walk the jobs through them
 	@.ci/need postgres redis curl
