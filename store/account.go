@@ -171,12 +171,20 @@ func sameScopes(a, b []string) bool {
 	return slices.Equal(slices.Compact(x), slices.Compact(y))
 }
 
+// maxAccounts bounds the accounts of a workspace, those that were given up included: they are read whole.
+const maxAccounts = 1000
+
 // putAccount inserts an account or gives the one with the same URN a new grant, and lets its jobs go on.
 func (tx *Tx) putAccount(ctx context.Context, ws growth.WorkspaceID, a growth.Account, g Grant, grant string, seal func(growth.AccountID) (Credential, error)) (growth.Account, error) {
 	id := growth.AccountID(growth.NewID())
 	err := tx.tx.GetContext(ctx, &id, `SELECT id FROM linkedin_accounts WHERE workspace_id = $1 AND urn = $2 FOR UPDATE`, ws, a.URN)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return growth.Account{}, wrap("put account", err)
+	}
+	if err != nil {
+		if err := tx.roomForAccount(ctx, ws); err != nil {
+			return growth.Account{}, err
+		}
 	}
 	c, err := seal(id) // bound to the row's id: a token copied into another row does not open
 	if err != nil {
@@ -198,6 +206,17 @@ func (tx *Tx) putAccount(ctx context.Context, ws growth.WorkspaceID, a growth.Ac
 	return r.account(), tx.resumePosts(ctx, ws, r.ID)
 }
 
+func (tx *Tx) roomForAccount(ctx context.Context, ws growth.WorkspaceID) error {
+	var n int
+	if err := tx.tx.GetContext(ctx, &n, `SELECT count(*) FROM linkedin_accounts WHERE workspace_id = $1`, ws); err != nil {
+		return wrap("count accounts", err)
+	}
+	if n >= maxAccounts {
+		return growth.Errorf(growth.Conflict, "store.PutAccount", "a workspace holds at most %d LinkedIn accounts; use another workspace", maxAccounts)
+	}
+	return nil
+}
+
 // resumePosts lets the jobs go on that waited for an account.
 func (tx *Tx) resumePosts(ctx context.Context, ws growth.WorkspaceID, id growth.AccountID) error {
 	_, err := tx.tx.ExecContext(ctx, `
@@ -212,7 +231,7 @@ func (tx *Tx) resumePosts(ctx context.Context, ws growth.WorkspaceID, id growth.
 func (sc Scoped) Accounts(ctx context.Context) ([]growth.Account, error) {
 	var rows []accountRow
 	if err := sc.s.db.SelectContext(ctx, &rows, `
-		SELECT `+accountColumns+` FROM linkedin_accounts WHERE workspace_id = $1 ORDER BY id LIMIT 200`, sc.ws); err != nil {
+		SELECT `+accountColumns+` FROM linkedin_accounts WHERE workspace_id = $1 ORDER BY id LIMIT $2`, sc.ws, maxAccounts); err != nil {
 		return nil, wrap("accounts", err)
 	}
 	out := make([]growth.Account, 0, len(rows))

@@ -25,16 +25,24 @@ func (r workspaceRow) workspace() (growth.Workspace, error) {
 	return w, nil
 }
 
-// EnsureWorkspace returns the workspace with this slug and makes it when there is none.
+// maxWorkspaces bounds what one installation holds: what goes over all of them reads them whole.
+const maxWorkspaces = 10_000
+
+// EnsureWorkspace returns the workspace with this slug and makes it when there is none; where there are 10,000 already it
+// returns a Conflict error.
 func (s *Store) EnsureWorkspace(ctx context.Context, slug, name string) (growth.Workspace, error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails, by its documentation
 	if _, err := s.db.ExecContext(ctx, `
-		INSERT INTO workspaces (id, slug, name, secret) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (slug) DO NOTHING`, growth.NewID(), slug, name, secret); err != nil {
+		INSERT INTO workspaces (id, slug, name, secret) SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM workspaces) < $5
+		ON CONFLICT (slug) DO NOTHING`, growth.NewID(), slug, name, secret, maxWorkspaces); err != nil {
 		return growth.Workspace{}, wrap("ensure workspace", err)
 	}
-	return s.WorkspaceBySlug(ctx, slug)
+	w, err := s.WorkspaceBySlug(ctx, slug)
+	if growth.CodeOf(err) == growth.NotFound {
+		return w, growth.Errorf(growth.Conflict, "store.EnsureWorkspace", "an installation holds at most %d workspaces", maxWorkspaces)
+	}
+	return w, err
 }
 
 // WorkspaceBySlug returns the workspace with this slug, or a NotFound error.
@@ -61,7 +69,7 @@ func (sc Scoped) Workspace(ctx context.Context) (growth.Workspace, error) {
 func (s *Store) Workspaces(ctx context.Context) ([]growth.Workspace, error) {
 	var rows []workspaceRow
 	if err := s.db.SelectContext(ctx, &rows, `
-		SELECT id, slug, name, settings, created_at FROM workspaces ORDER BY slug LIMIT 1000`); err != nil {
+		SELECT id, slug, name, settings, created_at FROM workspaces ORDER BY slug LIMIT $1`, maxWorkspaces); err != nil {
 		return nil, wrap("workspaces", err)
 	}
 	out := make([]growth.Workspace, 0, len(rows))
