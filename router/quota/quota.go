@@ -30,13 +30,14 @@ type Cooldowns struct {
 
 	mu    sync.RWMutex
 	until map[string]rest
-	out   chan notice // to the other processes; nil: there are none
+	news  chan struct{} // wakes Share; nil: it does not run
 }
 
 type rest struct {
 	until  time.Time
 	code   growth.Code
 	length time.Duration // when we chose it ourselves
+	untold bool          // it began here, and the other processes do not know of it yet
 }
 
 func (c *Cooldowns) now() time.Time {
@@ -53,16 +54,16 @@ func (c *Cooldowns) Rest(name string, code growth.Code, d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	r := rest{code: code}
+	r := rest{code: code, untold: true}
 	if d <= 0 {
 		d = chosen(c.until[name], code, now)
 		r.length = d
 	}
 	r.until = now.Add(d)
-	if c.note(name, r, now) && c.out != nil {
+	if c.note(name, r, now) && c.news != nil {
 		select {
-		case c.out <- notice{Name: name, Code: code, Until: r.until}:
-		default: // far too much happens; the comparison with Redis makes it good
+		case c.news <- struct{}{}:
+		default: // it is awake
 		}
 	}
 }

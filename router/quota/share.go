@@ -3,7 +3,6 @@ package quota
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,7 +19,7 @@ const (
 	again = 5 * time.Second
 )
 
-// notice is a rest that began in this process.
+// notice is a rest that began in this process, and that the others are to be told of.
 type notice struct {
 	Name  string
 	Code  growth.Code
@@ -68,24 +67,22 @@ return out`)
 func (c *Cooldowns) Share(ctx context.Context, rdb redis.UniversalClient, process string) {
 	sub := rdb.Subscribe(ctx, channel)
 	defer func() { _ = sub.Close() }()
-	out := make(chan notice, 256)
-	c.connect(out)
+	news := make(chan struct{}, 1)
+	c.connect(news)
 	defer c.connect(nil)
 	c.load(ctx, rdb)
+	c.tell(ctx, rdb, process) // of what began before this ran
 	messages := sub.Channel()
 	tick := time.NewTicker(again)
 	defer tick.Stop()
-	unsent := map[string]notice{}
 	for {
 		select {
 		case <-ctx.Done():
 			c.connect(nil)
-			c.flush(context.WithoutCancel(ctx), rdb, process, out)
+			c.tell(context.WithoutCancel(ctx), rdb, process) // what began before the end must not be lost with the process
 			return
-		case n := <-out:
-			if c.send(ctx, rdb, process, n) != nil {
-				unsent[n.Name] = n
-			}
+		case <-news:
+			c.tell(ctx, rdb, process)
 		case m, ok := <-messages:
 			if !ok {
 				return
@@ -95,30 +92,47 @@ func (c *Cooldowns) Share(ctx context.Context, rdb redis.UniversalClient, proces
 				c.apply(s)
 			}
 		case <-tick.C:
-			maps.DeleteFunc(unsent, func(_ string, n notice) bool { return c.send(ctx, rdb, process, n) == nil })
+			c.tell(ctx, rdb, process)
 			c.load(ctx, rdb)
 		}
 	}
 }
 
-// flush sends what began before the end, so that it is not lost with the process.
-func (c *Cooldowns) flush(ctx context.Context, rdb redis.UniversalClient, process string, out <-chan notice) {
-	for {
-		select {
-		case n := <-out:
-			if c.send(ctx, rdb, process, n) != nil {
-				return
-			}
-		default:
+// tell sends what began here and has not been sent. What Redis does not take is sent with the next.
+func (c *Cooldowns) tell(ctx context.Context, rdb redis.UniversalClient, process string) {
+	for _, n := range c.untold() {
+		if c.send(ctx, rdb, process, n) != nil {
 			return
 		}
+		c.told(n)
 	}
 }
 
-func (c *Cooldowns) connect(out chan notice) {
+func (c *Cooldowns) untold() []notice {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var out []notice
+	for name, r := range c.until {
+		if r.untold {
+			out = append(out, notice{Name: name, Code: r.code, Until: r.until})
+		}
+	}
+	return out
+}
+
+func (c *Cooldowns) told(n notice) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.out = out
+	if r, ok := c.until[n.Name]; ok && r.until.Equal(n.Until) {
+		r.untold = false
+		c.until[n.Name] = r
+	}
+}
+
+func (c *Cooldowns) connect(news chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.news = news
 }
 
 // send tells the others. A rest that has ended meanwhile is no news.

@@ -104,3 +104,24 @@ func TestCooldownsAreSentWhenRedisIsBack(t *testing.T) {
 	rdb.Del(t.Context(), "astrogrowth:cooldowns")
 	within(t, "the other process knows", func() bool { d, _ := left(two, name); return d > 0 })
 }
+
+// What began before a process shares, or in the moment in which it ends, is not lost with it.
+func TestCooldownsOfAProcessThatHardlyLivesAreShared(t *testing.T) {
+	name, rdb := "m-"+growth.NewID(), testenv.RedisClient(t)
+	short := &quota.Cooldowns{}
+	short.Rest(name+"-before", growth.Throttled, time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { short.Share(ctx, rdb, "short") })
+	within(t, "what began before is shared", func() bool { return rdb.HLen(t.Context(), "astrogrowth:cooldowns").Val() == 1 })
+	short.Rest(name+"-end", growth.Exhausted, time.Hour)
+	cancel()
+	wg.Wait()
+	later := &quota.Cooldowns{}
+	later.Learn(t.Context(), rdb)
+	for _, n := range []string{name + "-before", name + "-end"} {
+		if d, _ := left(later, n); d < 59*time.Minute {
+			t.Errorf("%s: a process that starts later lets it rest for %v; want an hour", n, d)
+		}
+	}
+}
