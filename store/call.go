@@ -224,13 +224,19 @@ const (
 		WHERE calls.status IN ('started', 'unknown')`
 )
 
-// OrphanCalls marks calls that have been open for longer than any deadline allows: direct ones whose process died,
-// and those of jobs that came into the ledger behind the end of their attempt.
+// behind is how long a job's call whose attempt has ended may stay open: its row can come into the ledger behind that end,
+// or its worker can live on without its lease and still write how the call ended, which is then taken.
+const behind = time.Minute
+
+// OrphanCalls marks calls that nobody will end: direct ones that have been open for age, longer than any deadline allows,
+// because their process died, and after a minute those of jobs whose attempt is over.
 func (s *Store) OrphanCalls(ctx context.Context, age time.Duration) (int64, error) {
 	res, err := s.db.ExecContext(ctx, `
 		UPDATE calls SET status = 'unknown', code = 'worker_lost'
-		WHERE status = 'started' AND started_at < now() - $1 * interval '1 second' AND NOT EXISTS (
-			SELECT 1 FROM jobs j WHERE j.id = calls.job_id AND j.state = 'running' AND j.fence = calls.fence)`, age.Seconds())
+		WHERE status = 'started' AND started_at < now() - $2 * interval '1 second'
+		  AND (job_id IS NOT NULL OR started_at < now() - $1 * interval '1 second')
+		  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = calls.job_id AND j.state = 'running' AND j.fence = calls.fence)`,
+		age.Seconds(), min(age, behind).Seconds())
 	if err != nil {
 		return 0, wrap("orphan direct calls", err)
 	}

@@ -157,14 +157,16 @@ func TestCallsThatNobodyMakesAnyMoreBecomeUnknown(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	c := b.claim(b.accept())
-	direct, fresh, running, behind := started(b, ""), started(b, ""), started(b, c.Job.ID), started(b, c.Job.ID)
-	for _, old := range []*growth.Call{&direct, &running, &behind} {
+	direct, fresh, running, behind, late := started(b, ""), started(b, ""), started(b, c.Job.ID), started(b, c.Job.ID), started(b, c.Job.ID)
+	for _, old := range []*growth.Call{&direct, &running} {
 		old.StartedAt = old.StartedAt.Add(-time.Hour)
 	}
+	behind.StartedAt, fresh.StartedAt = behind.StartedAt.Add(-2*time.Minute), fresh.StartedAt.Add(-2*time.Minute)
 	b.must(saveCall(b, direct, 0))
 	b.must(saveCall(b, fresh, 0))
 	b.must(saveCall(b, running, c.Fence))
 	b.must(saveCall(b, behind, c.Fence-1)) // of an attempt that had ended
+	b.must(saveCall(b, late, c.Fence-1))   // so is this, but its end may be on its way
 	n, err := b.s.OrphanCalls(b.ctx, 15*time.Minute)
 	b.must(err)
 	if k := b.count(`SELECT count(*) FROM calls WHERE status = 'unknown' AND id IN ($1, $2)`, direct.ID, behind.ID); n != 2 || k != 2 {

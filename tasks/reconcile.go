@@ -49,7 +49,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 		case <-sweep.C:
 			err = r.Sweep(ctx)
 		case <-compare.C:
-			err = errors.Join(r.Compare(ctx, strandedAge), r.ForgetDues(ctx, dueAge), r.finishBatches(ctx), r.Unstick(ctx))
+			err = errors.Join(r.Compare(ctx, strandedAge), r.ForgetDues(ctx, dueAge), r.finishBatches(ctx), r.Unstick(ctx), r.endCalls(ctx))
 		case <-purge.C:
 			err = r.purge(ctx)
 		case <-milestones.C:
@@ -150,13 +150,16 @@ func (r *Reconciler) finishBatches(ctx context.Context) error {
 	return err
 }
 
+// endCalls ends the calls that nobody will end any more: what they cost is unknown.
+func (r *Reconciler) endCalls(ctx context.Context) error {
+	_, err := r.Store.OrphanCalls(ctx, maxCallTime)
+	return err
+}
+
 func (r *Reconciler) purge(ctx context.Context) error {
 	retention := r.Retention
 	if retention == 0 {
 		retention = 90 * 24 * time.Hour
-	}
-	if _, err := r.Store.OrphanCalls(ctx, maxCallTime); err != nil {
-		return err
 	}
 	if err := r.Store.UnplanContents(ctx); err != nil {
 		return err
