@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/zakibelm/astrogrowth/internal/forecast"
-	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 // births is a long series of daily numbers with a strong week, slow seasons and holidays: a stand-in for daily cost.
@@ -105,7 +104,9 @@ func (r *record) add(f forecast.Result, came []float64) {
 
 func TestThirtyDaySumsOfBirths(t *testing.T) {
 	t.Parallel()
-	testenv.Long(t)
+	if testing.Short() {
+		t.Skip("a test of volume, left out with -short")
+	}
 	series := births(t)
 	for _, known := range []int{28, 42, 56, 90, 180, 365} {
 		r := overOrigins(t, series, known, 0)
@@ -123,7 +124,9 @@ func TestThirtyDaySumsOfBirths(t *testing.T) {
 
 func TestGrowthIsSeenBetterThanByTheWeekdayMean(t *testing.T) {
 	t.Parallel()
-	testenv.Long(t)
+	if testing.Short() {
+		t.Skip("a test of volume, left out with -short")
+	}
 	series := births(t)
 	for _, known := range []int{28, 56, 90, 180} {
 		r := overOrigins(t, series, known, 0.01)

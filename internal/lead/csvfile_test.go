@@ -14,7 +14,6 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/lead"
-	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 func TestSniff(t *testing.T) {
@@ -152,7 +151,9 @@ func TestReaderSetsBadRowsAside(t *testing.T) {
 
 func TestReaderNeverGuessesAtBytes(t *testing.T) {
 	t.Parallel()
-	testenv.Long(t)
+	if testing.Short() {
+		t.Skip("a test of volume, left out with -short")
+	}
 	// The sample is ASCII, the letter that is none stands far behind it.
 	in := "company,city\n" + strings.Repeat("Shop,Laval\n", 100_000) + "Caf\xe9,Laval\n"
 	all := rows(t, in)

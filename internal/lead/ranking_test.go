@@ -10,7 +10,6 @@ import (
 
 	growth "github.com/zakibelm/astrogrowth"
 	"github.com/zakibelm/astrogrowth/internal/lead"
-	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 // outcome is a lead's score and what became of it.
@@ -113,7 +112,9 @@ func TestAUCCountsPairs(t *testing.T) {
 
 func TestRulesRankRealLeads(t *testing.T) {
 	t.Parallel()
-	testenv.Long(t)
+	if testing.Short() {
+		t.Skip("a test of volume, left out with -short")
+	}
 	fixed, unseen, bought := bankLeads(t)
 	src, err := os.ReadFile("testdata/bank-campaign.yaml")
 	if err != nil {

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"golang.org/x/text/encoding/charmap"
-
-	"github.com/zakibelm/astrogrowth/internal/testenv"
 )
 
 // localRubric is written as rubrics are: levels described in words, questions in English, leads in either language.
@@ -220,7 +218,9 @@ func TestReadSpan(t *testing.T) {
 // Real leads in French: each quote stands in its lead, and leads that differ are told apart.
 func TestQualificationOfRealLeads(t *testing.T) {
 	t.Parallel()
-	testenv.Long(t)
+	if testing.Short() {
+		t.Skip("a test of volume, left out with -short")
+	}
 	dir := os.Getenv("ASTROGROWTH_TESTDATA")
 	if dir == "" {
 		t.Skip("ASTROGROWTH_TESTDATA is not set")
